@@ -1,0 +1,131 @@
+"""tradekit: six independent rooms for people who run a trading bot.
+
+The names below are looked up when they are first used, so that ``import tradekit`` loads no
+vendor, no disk, no clock and no network.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._core.barriers import Outcomes, triple_barrier
+    from ._core.bars import Bar, Bars, Extra
+    from ._core.blocking import Blocking
+    from ._core.calendar import Calendar, calendar_for
+    from ._core.candidate import Candidate
+    from ._core.clock import Clock, FixedClock, ReplayClock, SystemClock
+    from ._core.detector import Detections, SignalDetector
+    from ._core.errors import (
+        ContractError,
+        CredentialsError,
+        NoDataError,
+        PluginError,
+        RateLimitError,
+        SinkError,
+        SourceError,
+        TradekitError,
+        UsageError,
+    )
+    from ._core.event import Event
+    from ._core.indicators import Indicators, crossed_above, crossed_below
+    from ._core.regime import Regime, RegimeAnalysis, RegimeModel
+    from ._core.resample import resample
+    from ._core.signal import Direction, Signal, SignalStrength, SignalType
+    from ._core.sink import EventQuery, Sink
+    from ._core.source import BarsProvider, BarsRequest, Capabilities, DataSource, Fetched
+    from ._core.timeframe import Timeframe
+
+_HOMES = {
+    "barriers": ("Outcomes", "triple_barrier"),
+    "bars": ("Bar", "Bars", "Extra"),
+    "blocking": ("Blocking",),
+    "calendar": ("Calendar", "calendar_for"),
+    "candidate": ("Candidate",),
+    "clock": ("Clock", "FixedClock", "ReplayClock", "SystemClock"),
+    "detector": ("Detections", "SignalDetector"),
+    "errors": (
+        "ContractError",
+        "CredentialsError",
+        "NoDataError",
+        "PluginError",
+        "RateLimitError",
+        "SinkError",
+        "SourceError",
+        "TradekitError",
+        "UsageError",
+    ),
+    "event": ("Event",),
+    "indicators": ("Indicators", "crossed_above", "crossed_below"),
+    "regime": ("Regime", "RegimeAnalysis", "RegimeModel"),
+    "resample": ("resample",),
+    "signal": ("Direction", "Signal", "SignalStrength", "SignalType"),
+    "sink": ("EventQuery", "Sink"),
+    "source": ("BarsProvider", "BarsRequest", "Capabilities", "DataSource", "Fetched"),
+    "timeframe": ("Timeframe",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bar",
+    "Bars",
+    "BarsProvider",
+    "BarsRequest",
+    "Blocking",
+    "Calendar",
+    "Candidate",
+    "Capabilities",
+    "Clock",
+    "ContractError",
+    "CredentialsError",
+    "DataSource",
+    "Detections",
+    "Direction",
+    "Event",
+    "EventQuery",
+    "Extra",
+    "Fetched",
+    "FixedClock",
+    "Indicators",
+    "NoDataError",
+    "Outcomes",
+    "PluginError",
+    "RateLimitError",
+    "Regime",
+    "RegimeAnalysis",
+    "RegimeModel",
+    "ReplayClock",
+    "Signal",
+    "SignalDetector",
+    "SignalStrength",
+    "SignalType",
+    "Sink",
+    "SinkError",
+    "SourceError",
+    "SystemClock",
+    "Timeframe",
+    "TradekitError",
+    "UsageError",
+    "calendar_for",
+    "crossed_above",
+    "crossed_below",
+    "resample",
+    "triple_barrier",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tradekit")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tradekit' has no attribute {name!r}")
+    value = getattr(import_module(f"._core.{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

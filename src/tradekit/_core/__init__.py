@@ -1,0 +1,1 @@
+"""The hall: values, errors and the four interfaces that every room stands on."""

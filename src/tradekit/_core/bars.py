@@ -1,0 +1,477 @@
+"""Bars of one symbol at one timeframe: the value that everything else looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, overload
+from zoneinfo import ZoneInfo
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from .calendar import Calendar, calendar_for
+from .clock import from_ns, to_ns
+from .errors import UsageError
+from .faults import COLUMNS, check_adjustment, check_extra, check_shapes, refuse_first
+from .timeframe import Timeframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .indicators import Indicators
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Adjustment = Literal["raw", "split", "all", "unknown"]
+
+
+def _column(values: object) -> Float:
+    return _readonly(np.asarray(values, dtype=np.float64))
+
+
+def _times(values: object) -> Int:
+    values = np.asarray(values)
+    if values.dtype.kind == "M":
+        values = values.astype("M8[ns]")
+    if values.dtype.kind not in "iM":
+        raise UsageError(
+            "bars need times",
+            expected="int64 nanoseconds since 1970 UTC, or datetime64",
+            got=f"an array of {values.dtype}",
+            hint="Bars.from_frame(frame) for a DataFrame",
+        )
+    return _readonly(values.astype(np.int64, copy=False))
+
+
+def _readonly(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if values.flags.writeable or not values.flags.c_contiguous:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
+
+
+@attrs.frozen(eq=False)
+class Extra:
+    """A named column that is joined to bars: sentiment, options flow, anything known in time.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        One number a bar; NaN where nothing was known yet.
+    known_at : ndarray of int64, shape (n,)
+        Nanoseconds since 1970 UTC when each number became known, not after its bar's close.
+    """
+
+    values: Float = attrs.field(converter=_column)
+    known_at: Int = attrs.field(converter=_times)
+
+
+@attrs.frozen
+class Bar:
+    """One bar of one symbol.
+
+    Parameters
+    ----------
+    symbol : str
+        What was traded.
+    timeframe : Timeframe
+        Its length.
+    time : datetime
+        Its label: the opening time, aware UTC (a daily bar: its session's local midnight).
+    open, high, low, close : float
+        Prices, above zero.
+    volume : float
+        Shares or coins; NaN when unknown.
+    close_time : datetime
+        When it is known, aware UTC.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> at, known = datetime(2024, 3, 8, 14, 30, tzinfo=UTC), datetime(2024, 3, 8, 14, 31, tzinfo=UTC)
+    >>> Bar("SPY", "1Min", at, 512.0, 512.4, 511.9, 512.3, 9000.0, known).close
+    512.3
+    """
+
+    symbol: str
+    timeframe: Timeframe = attrs.field(converter=Timeframe)
+    time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    close_time: datetime
+
+    def __attrs_post_init__(self) -> None:
+        to_ns(self.time), to_ns(self.close_time)
+        row = {name: np.array([getattr(self, name)], dtype=float) for name in COLUMNS}
+        refuse_first(self.symbol, np.array([to_ns(self.time)]), row)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Bars:
+    """Bars of one symbol at one timeframe: read-only arrays that know where they come from.
+
+    A bar is labelled by its opening time, as every vendor does, and it is known at its
+    `close_time`. Bars that cannot be are refused at birth, so whoever holds bars can trust them.
+
+    Parameters
+    ----------
+    symbol : str
+        What was traded.
+    timeframe : Timeframe or str
+        Length of the bars.
+    time : ndarray of int64 or datetime64, shape (n,)
+        Opening times in nanoseconds since 1970 UTC, strictly increasing. A daily bar carries its
+        session's midnight at the exchange.
+    open, high, low, close : ndarray of float64, shape (n,)
+        Prices, finite and above zero; open and close lie within low and high.
+    volume : ndarray of float64, shape (n,)
+        Shares or coins, not negative; NaN where unknown, never 0 for unknown.
+    source, feed : str
+        Who answered, and from which tape (``sip``, ``iex``, ``simulated``, ...).
+    adjustment : {"raw", "split", "all", "unknown"}
+        What the prices were adjusted for; ``all`` is splits and dividends.
+    calendar : str
+        Exchange code, ``XNYS`` or ``24/7`` or another of exchange_calendars.
+    dropped : int
+        Rows of the input that are not in these bars.
+    stale_since : datetime, optional
+        Set when a fresher answer was due and could not be had.
+    extra : mapping of str to Extra
+        Further columns; `with_extra` joins them without looking ahead.
+
+    Raises
+    ------
+    UsageError
+        For impossible bars; the error carries ``symbol``, ``row`` and ``value``.
+
+    Examples
+    --------
+    >>> bars = Bars("SPY", "1Day", np.array(["2024-07-03T04:00"], "M8[ns]"),
+    ...             [549.0], [551.8], [548.7], [551.5], [32e6], source="example")
+    >>> len(bars), bars[-1].close_time.isoformat()  # a half day: known at 13:00 in New York
+    (1, '2024-07-03T17:00:00+00:00')
+    """
+
+    symbol: str = attrs.field(validator=attrs.validators.instance_of(str))
+    timeframe: Timeframe = attrs.field(converter=Timeframe)
+    time: Int = attrs.field(converter=_times)
+    open: Float = attrs.field(converter=_column)
+    high: Float = attrs.field(converter=_column)
+    low: Float = attrs.field(converter=_column)
+    close: Float = attrs.field(converter=_column)
+    volume: Float = attrs.field(converter=_column)
+    source: str = attrs.field(default="unknown", kw_only=True)
+    feed: str = attrs.field(default="unknown", kw_only=True)
+    adjustment: Adjustment = attrs.field(default="unknown", kw_only=True)
+    calendar: str = attrs.field(default="XNYS", kw_only=True)
+    dropped: int = attrs.field(default=0, kw_only=True)
+    stale_since: datetime | None = attrs.field(default=None, kw_only=True)
+    _extra: dict[str, Extra] = attrs.field(factory=dict, kw_only=True, converter=dict)
+    _memo: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _touched: dict[Any, Any] | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        check_shapes(self.symbol, {"time": self.time, **columns})
+        check_adjustment(self.adjustment)
+        if self.stale_since is not None:
+            to_ns(self.stale_since)
+        refuse_first(self.symbol, self.time, columns)
+        for name, column in self._extra.items():
+            check_extra(self.symbol, self.close_time, name, column)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        *,
+        tz: str | None = None,
+        label: Literal["open", "close"] = "open",
+        bad: Literal["raise", "drop"] = "raise",
+        **provenance: Any,
+    ) -> Bars:
+        """Read a DataFrame as it comes from alpaca-py, yfinance, a file or `to_frame`.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Columns open, high, low, close, volume in any case, or one level of yfinance's;
+            times in the index, in alpaca-py's (symbol, timestamp) index, or in a column named
+            timestamp, ts, time, date or datetime. Other columns are left out.
+        symbol : str, optional
+            Which symbol; needed where the frame does not name one, or names several.
+        timeframe : Timeframe or str, optional
+            Length of the bars; else what ``frame.attrs`` say, else the usual step of the times.
+        tz : str, optional
+            Zone of times that carry none. Dates of daily bars need none.
+        label : {"open", "close"}
+            What the times are: bars labelled by their end are moved back by one bar.
+        bad : {"raise", "drop"}
+            Refuse a frame with impossible rows, or leave those out, in time order, counted in
+            ``dropped``.
+        **provenance : str
+            ``source``, ``feed``, ``adjustment``, ``calendar``, where ``frame.attrs`` say nothing
+            or something else.
+
+        Returns
+        -------
+        Bars
+            At least one bar.
+
+        Raises
+        ------
+        UsageError
+            When the frame is empty, lacks a column, has no usable times, holds impossible rows,
+            or contradicts what it says of itself.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> row = {"Open": 549.0, "High": 551.8, "Low": 548.7, "Close": 551.5, "Volume": 32e6}
+        >>> frame = pd.DataFrame([row], index=pd.DatetimeIndex(["2024-07-03"]))
+        >>> Bars.from_frame(frame, "SPY", "1Day").close
+        array([551.5])
+        """
+        from .frames import read
+
+        return read(
+            frame, symbol, timeframe, tz=tz, label=label, bad=bad, provenance=provenance
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the bars as the DataFrame that the field expects.
+
+        Returns
+        -------
+        DataFrame
+            UTC DatetimeIndex ``timestamp``; float64 columns open, high, low, close, volume and
+            each extra; where the bars come from in ``attrs``. `from_frame` reads it back.
+
+        Examples
+        --------
+        >>> bars = Bars("SPY", "1Day", np.array(["2024-07-03T04:00"], "M8[ns]"),
+        ...             [549.0], [551.8], [548.7], [551.5], [32e6])
+        >>> bars.to_frame().attrs["timeframe"]
+        '1Day'
+        """
+        from .frames import write
+
+        return write(self)
+
+    @property
+    def extra(self) -> Mapping[str, Extra]:
+        """The joined columns by name; read-only."""
+        return MappingProxyType(self._extra)
+
+    @property
+    def ind(self) -> Indicators:
+        """Indicators of these bars: ``bars.ind.rsi(14)``, computed once and kept."""
+        from .indicators import Indicators
+
+        return Indicators(self, self._memo.setdefault("cache", {}), self._touched)
+
+    @property
+    def close_time(self) -> Int:
+        """When each bar is known, in nanoseconds since 1970 UTC."""
+        return self._kept("close_time", lambda: self._sessions.close_time(self.time, self.timeframe))
+
+    @property
+    def gap_before(self) -> Bool:
+        """Whether an expected bar is missing between each bar and the one before it."""
+        return self._kept("gap_before", lambda: self._sessions.gap_before(self.time, self.timeframe))
+
+    @property
+    def session(self) -> Int:
+        """Row of the calendar's session that each bar belongs to; -1 outside regular hours."""
+        return self._kept("session", lambda: self._sessions.place(self.time, self.timeframe))
+
+    def until(self, moment: datetime | int) -> Bars:
+        """Keep the bars that are complete at a moment.
+
+        Parameters
+        ----------
+        moment : datetime or int
+            Aware time, or nanoseconds since 1970 UTC.
+
+        Returns
+        -------
+        Bars
+            A view of the bars whose `close_time` is not later; it may be empty.
+
+        Examples
+        --------
+        >>> from datetime import UTC
+        >>> bars = Bars("SPY", "1Day", np.array(["2024-07-03T04:00"], "M8[ns]"),
+        ...             [549.0], [551.8], [548.7], [551.5], [32e6])
+        >>> len(bars.until(datetime(2024, 7, 3, 16, 59, tzinfo=UTC)))
+        0
+        """
+        ns = int(moment) if isinstance(moment, int | np.integer) else to_ns(moment)
+        return self[: int(np.searchsorted(self.close_time, ns, side="right"))]
+
+    def with_extra(self, name: str, values: object, known_at: object) -> Bars:
+        """Join a column that has times of its own; each bar sees what was known at its close.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column; not one of the bars' own.
+        values : array of float, shape (m,)
+            The numbers, in the order in which they became known.
+        known_at : array of int64 or datetime64, shape (m,)
+            When each became known, in UTC, never going back.
+
+        Returns
+        -------
+        Bars
+            The same bars with ``extra[name]``: the last number known, NaN before the first.
+
+        Raises
+        ------
+        UsageError
+            When the times go back or do not match the numbers.
+
+        Examples
+        --------
+        >>> bars = Bars("SPY", "1Day", np.array(["2024-07-03T04:00", "2024-07-05T04:00"], "M8[ns]"),
+        ...             [549.0] * 2, [551.8] * 2, [548.7] * 2, [551.5] * 2, [32e6] * 2)
+        >>> known = np.array(["2024-07-03T17:00:01"], "M8[ns]")  # a second after the close
+        >>> bars.with_extra("mood", [0.7], known).extra["mood"].values
+        array([nan, 0.7])
+        """
+        numbers, times = _column(values), _times(known_at)
+        if name in COLUMNS or len(numbers) != len(times) or (np.diff(times) < 0).any():
+            raise UsageError(
+                f"{self.symbol}: cannot join {name!r}",
+                expected="a new name, and as many numbers as times, which never go back",
+                got=f"{len(numbers)} numbers and {len(times)} times",
+                hint="sort them by the time when they became known",
+            )
+        last = np.searchsorted(times, self.close_time, side="right") - 1
+        known = np.append(times, np.iinfo(np.int64).min)[last]
+        joined = Extra(np.append(numbers, np.nan)[last], known)
+        return self._replace(extra={**self._extra, name: joined})
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @overload
+    def __getitem__(self, rows: int) -> Bar: ...
+    @overload
+    def __getitem__(self, rows: slice) -> Bars: ...
+    def __getitem__(self, rows: int | slice) -> Bar | Bars:
+        if isinstance(rows, slice):
+            return self._slice(rows)
+        values = (float(getattr(self, name)[rows]) for name in COLUMNS)
+        time, known = from_ns(self.time[rows]), from_ns(self.close_time[rows])
+        return Bar(self.symbol, self.timeframe, time, *values, known)
+
+    def __iter__(self) -> Iterator[Bar]:
+        return (self[row] for row in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Bars):
+            return NotImplemented
+        mine, theirs = self._fields(), other._fields()
+        extras = mine.pop("extra"), theirs.pop("extra")
+        return _same(mine, theirs) and extras[0].keys() == extras[1].keys() and all(
+            _same(attrs.asdict(column), attrs.asdict(extras[1][name]))
+            for name, column in extras[0].items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        where = ", ".join(f"{k}={getattr(self, k)!r}" for k in ("source", "feed", "adjustment"))
+        notes = f", dropped={self.dropped}" if self.dropped else ""
+        notes += f", stale since {self.stale_since:%Y-%m-%d %H:%M} UTC" if self.stale_since else ""
+        return f"<Bars {self.symbol} {self.timeframe}: {self._span()}, {where}{notes}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays come back writable from a pickle: build the bars anew, checked.
+        return partial(Bars, **self._fields()), ()
+
+    def _span(self) -> str:
+        if not len(self):
+            return "no bars"
+        first, last = (f"{from_ns(self.time[i]):%Y-%m-%d %H:%M}" for i in (0, -1))
+        start, end = (_local(self._sessions, self.time[i]) for i in (0, -1))
+        return f"{len(self)} from {first} to {last} UTC ({start} to {end} {self._sessions.tz})"
+
+    @property
+    def _sessions(self) -> Calendar:
+        return calendar_for(self.calendar)
+
+    def _kept(self, name: str, make: Any) -> Any:
+        if name not in self._memo:
+            self._memo.setdefault(name, _readonly(make()))
+        return self._memo[name]
+
+    def _fields(self) -> dict[str, Any]:
+        names = (field.alias for field in attrs.fields(Bars) if field.init)
+        return {name: getattr(self, name) for name in names if name != "extra"} | {
+            "extra": dict(self._extra)
+        }
+
+    def _replace(self, **changes: Any) -> Bars:
+        return Bars(**{**self._fields(), **changes})
+
+    def _slice(self, rows: slice) -> Bars:
+        if rows.step not in (None, 1):
+            raise UsageError(
+                f"{self.symbol}: bars are sliced in time order",
+                expected="bars[start:stop]",
+                got=f"a step of {rows.step}",
+                hint="resample(bars, timeframe) for longer bars",
+            )
+        columns = {name: getattr(self, name)[rows] for name in ("time", *COLUMNS)}
+        extra = {k: Extra(v.values[rows], v.known_at[rows]) for k, v in self._extra.items()}
+        return self._bare(columns | {"_extra": extra}, self._kept_rows(rows), self._touched)
+
+    def _kept_rows(self, rows: slice) -> dict[str, Any]:
+        kept = {k: self._memo[k][rows] for k in ("close_time", "session") if k in self._memo}
+        if "gap_before" in self._memo:
+            gaps = self._memo["gap_before"][rows].copy()
+            gaps[:1] = False  # nothing is expected before the first bar
+            kept["gap_before"] = _readonly(gaps)
+        return kept
+
+    def _bare(self, changes: dict[str, Any], memo: dict[str, Any], touched: Any) -> Bars:
+        # Checked once: rows of valid bars are valid, and windows are cut by the thousand.
+        bars = object.__new__(Bars)
+        for name in _SLOTS:
+            object.__setattr__(bars, name, changes.get(name, getattr(self, name)))
+        object.__setattr__(bars, "_memo", memo)
+        object.__setattr__(bars, "_touched", touched)
+        return bars
+
+    def _watched(self) -> tuple[Bars, dict[Any, Any]]:
+        """Give the same bars and cache, and a dict that learns which indicators are asked for."""
+        touched: dict[Any, Any] = {}
+        return self._bare({}, self._memo, touched), touched
+
+
+_SLOTS = tuple(field.name for field in attrs.fields(Bars))
+
+
+def _same(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    return all(
+        np.array_equal(value, theirs[name], equal_nan=value.dtype.kind == "f")
+        if isinstance(value, np.ndarray)
+        else value == theirs[name]
+        for name, value in mine.items()
+    )
+
+
+def _local(calendar: Calendar, ns: Any) -> str:
+    return f"{from_ns(ns).astimezone(ZoneInfo(calendar.tz)):%Y-%m-%d %H:%M}"

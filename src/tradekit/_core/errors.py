@@ -1,0 +1,141 @@
+"""Errors, sorted by who must act.
+
+::
+
+    TradekitError
+    ├── UsageError        fix the call (also a ValueError)
+    ├── ContractError     fix the subclass (also a TypeError)
+    ├── SourceError       the world failed; ``retryable`` says whether asking again may help
+    │   ├── NoDataError       it answered, and there are no such bars
+    │   ├── RateLimitError    it asks to wait ``retry_after`` seconds
+    │   └── CredentialsError  it refuses these keys
+    ├── SinkError         events could not be kept; it carries them
+    └── PluginError       a registered name cannot be loaded
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class TradekitError(Exception):
+    """Say what is wrong, what was expected, what came, and what to try.
+
+    Parameters
+    ----------
+    problem : str
+        One sentence without a full stop.
+    expected, got : str, optional
+        What should have come and what did.
+    hint : str, optional
+        What the reader can do about it.
+    **context : object
+        The objects concerned; each becomes an attribute of the error.
+
+    Examples
+    --------
+    >>> raise TradekitError("no such dial", expected="1 to 11", got="12", hint="turn it down")
+    Traceback (most recent call last):
+    tradekit._core.errors.TradekitError: no such dial: expected 1 to 11, got 12. Try: turn it down
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: object = None,
+        got: object = None,
+        hint: str | None = None,
+        **context: Any,
+    ) -> None:
+        self.problem, self.expected, self.got, self.hint = problem, expected, got, hint
+        self.context = context
+        super().__init__(problem)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["context"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} carries no {name!r}") from None
+
+    def __str__(self) -> str:
+        facts = [
+            f"{word} {value}"
+            for word, value in (("expected", self.expected), ("got", self.got))
+            if value is not None
+        ]
+        sentence = f"{self.problem}: {', '.join(facts)}" if facts else self.problem
+        return f"{sentence}. Try: {self.hint}" if self.hint else sentence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are rebuilt from args, which know no keywords; errors cross processes.
+        facts = {"expected": self.expected, "got": self.got, "hint": self.hint, **self.context}
+        return _rebuild, (type(self), self.problem, facts)
+
+
+def _rebuild(kind: type[TradekitError], problem: str, facts: dict[str, Any]) -> TradekitError:
+    return kind(problem, **facts)
+
+
+class UsageError(TradekitError, ValueError):
+    """The call is wrong: fix the call."""
+
+
+class ContractError(TradekitError, TypeError):
+    """A subclass breaks its interface: fix the subclass."""
+
+
+class SourceError(TradekitError):
+    """A data source could not answer: the world failed.
+
+    Parameters
+    ----------
+    problem : str
+        One sentence without a full stop.
+    retryable : bool
+        Whether the same request may succeed later.
+    **facts : object
+        As for `TradekitError`; ``source`` and ``symbol`` name where it happened.
+
+    Examples
+    --------
+    >>> SourceError("the socket closed", source="alpaca", symbol="SPY").retryable
+    True
+    """
+
+    default_retryable = True
+
+    def __init__(self, problem: str, *, retryable: bool | None = None, **facts: Any) -> None:
+        self.retryable = self.default_retryable if retryable is None else retryable
+        super().__init__(problem, **facts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind, (cls, problem, facts) = super().__reduce__()
+        return kind, (cls, problem, {**facts, "retryable": self.retryable})
+
+
+class NoDataError(SourceError):
+    """The source answered and has no such bars: asking again will not help."""
+
+    default_retryable = False
+
+
+class RateLimitError(SourceError):
+    """The source asks to wait; ``retry_after`` holds the seconds when it said how long."""
+
+    def __init__(self, problem: str, *, retry_after: float | None = None, **facts: Any) -> None:
+        super().__init__(problem, retry_after=retry_after, **facts)
+
+
+class CredentialsError(SourceError):
+    """The source refuses the keys or what they are entitled to."""
+
+    default_retryable = False
+
+
+class SinkError(TradekitError):
+    """Events could not be kept; ``events`` carries them, so that nothing is lost."""
+
+
+class PluginError(TradekitError):
+    """A registered name is unknown, empty or cannot be loaded."""

@@ -1,0 +1,263 @@
+"""The DataFrame at the door: how bars are read from it and written to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from .bars import Bars
+from .calendar import calendar_for
+from .errors import UsageError
+from .faults import COLUMNS, refuse_row, row_faults
+from .steps import find_timeframe, to_labels
+from .hours import check_hours
+from .timeframe import Timeframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TIME_COLUMNS = ("timestamp", "ts", "time", "datetime", "date")
+PROVENANCE = ("source", "feed", "adjustment", "calendar")
+_ISO = re.compile(r"\d{4}(-\d\d-\d\d|\d{4})([T ].*)?")
+_OFFSET = re.compile(r".*:\d\d(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)")
+
+
+def read(
+    frame: pd.DataFrame,
+    symbol: str | None,
+    timeframe: str | None,
+    *,
+    tz: str | None,
+    label: str,
+    bad: str,
+    provenance: Mapping[str, Any],
+) -> Bars:
+    """Read one symbol's bars from a DataFrame; `Bars.from_frame` says how."""
+    _check_call(frame, label, bad, provenance)
+    given = {key: value for key, value in provenance.items() if value is not None}
+    stated = {"adjustment": _guess_adjustment(frame), **frame.attrs, **given}
+    frame, symbol = _one_symbol(frame, symbol)
+    calendar = calendar_for(stated.get("calendar", "XNYS"))
+    table, faults = _numbers(frame, symbol)
+    moments = _moments(frame, symbol, tz)
+    faults["time missing"] = np.asarray(moments.isna())
+    keep = _keep(symbol, moments, table, faults, bad)
+    length = find_timeframe(moments[keep], timeframe, stated.get("timeframe"), symbol, calendar)
+    time = to_labels(moments[keep], length, calendar, label, symbol)
+    keep, time = (keep, time) if bad == "raise" else _last_of_each(keep, time)
+    bars = Bars(
+        symbol,
+        length,
+        time,
+        *(table[name][keep] for name in COLUMNS),
+        dropped=int(stated.get("dropped", 0)) + len(frame) - len(keep),
+        stale_since=_instant(stated.get("stale_since")),
+        **{key: stated[key] for key in PROVENANCE if key in stated},
+    )
+    if label == "open":
+        check_hours(bars, calendar)
+    return bars
+
+
+def write(bars: Bars) -> pd.DataFrame:
+    """Write bars as a DataFrame; `Bars.to_frame` says how."""
+    import pandas as pd
+
+    index = pd.DatetimeIndex(bars.time.astype("M8[ns]"), tz="UTC", name="timestamp")
+    columns = {name: getattr(bars, name) for name in COLUMNS}
+    columns |= {name: column.values for name, column in bars.extra.items()}
+    frame = pd.DataFrame(columns, index=index, copy=True)
+    stale = bars.stale_since.isoformat() if bars.stale_since else None
+    facts = {key: getattr(bars, key) for key in ("symbol", *PROVENANCE, "dropped")}
+    frame.attrs = facts | {"timeframe": str(bars.timeframe), "stale_since": stale}
+    return frame
+
+
+def _check_call(frame: Any, label: str, bad: str, provenance: Mapping[str, Any]) -> None:
+    for name, value, choices in (("label", label, ("open", "close")), ("bad", bad, ("raise", "drop"))):
+        if value not in choices:
+            _refuse(f"unknown {name}", " or ".join(map(repr, choices)), repr(value), None)
+    if unknown := sorted(set(provenance) - set(PROVENANCE)):
+        _refuse("unknown keyword", ", ".join(PROVENANCE), ", ".join(unknown), None)
+    if not hasattr(frame, "columns") or not hasattr(frame, "attrs"):
+        got = f"a {type(frame).__name__}"
+        _refuse("no frame to read", "a pandas DataFrame", got, "a BarSet's .df, or pd.DataFrame(...)")
+    if not len(frame):
+        _refuse(
+            "the frame is empty",
+            "at least one bar",
+            f"no rows, columns {[str(column) for column in frame.columns][:8]}",
+            "look at what the provider answered: an unknown symbol often comes back empty",
+        )
+
+
+def _refuse(problem: str, expected: str, got: str, hint: str | None) -> NoReturn:
+    raise UsageError(problem, expected=expected, got=got, hint=hint)
+
+
+def _guess_adjustment(frame: pd.DataFrame) -> str:
+    """Tell yfinance's frames apart: unadjusted ones carry the adjusted close beside the close."""
+    words = {str(word).lower() for column in frame.columns for word in np.atleast_1d(column)}
+    if "adj close" in words:
+        return "split"
+    of_yfinance = set(frame.columns.names) == {"Price", "Ticker"} or "stock splits" in words
+    return "all" if of_yfinance else "unknown"
+
+
+def _one_symbol(frame: pd.DataFrame, symbol: str | None) -> tuple[pd.DataFrame, str]:
+    stated = frame.attrs.get("symbol")
+    symbols, pick = _symbols(frame)
+    if symbols is None:
+        symbols, pick = [stated] if stated else [symbol], lambda _: frame
+    wanted = symbol or stated or (symbols[0] if len(symbols) == 1 else None)
+    if wanted is None:
+        got = "none" if symbols == [None] else ", ".join(map(str, symbols[:8]))
+        _refuse("which symbol?", "symbol=...", got, "Bars.from_frame(frame, symbol='SPY')")
+    if wanted not in symbols or stated not in (None, wanted):
+        named = ", ".join(map(str, symbols[:8])) if wanted not in symbols else stated
+        _refuse(
+            f"the frame is not about {wanted}",
+            f"bars of {wanted}",
+            f"bars of {named}",
+            "another symbol=, or frame.attrs.clear() if the frame was made from another one",
+        )
+    return pick(wanted), wanted
+
+
+def _symbols(frame: pd.DataFrame) -> tuple[list[Any] | None, Any]:
+    """Find which symbols a frame names, and how to take one of them."""
+    if frame.columns.nlevels == 2:
+        words = [{str(word).lower() for word in frame.columns.get_level_values(i)} for i in (0, 1)]
+        level = 1 if "close" in words[0] else 0
+        # A frame of several tickers is padded where only another ticker traded.
+        return list(frame.columns.unique(level)), lambda name: frame.xs(
+            name, axis=1, level=level
+        ).dropna(how="all")
+    if frame.index.nlevels == 2:
+        level = next((i for i, n in enumerate(frame.index.names) if n == "symbol"), 0)
+        return list(frame.index.unique(level)), lambda name: frame.xs(name, level=level)
+    column = next((c for c in frame.columns if str(c).lower() in ("symbol", "ticker")), None)
+    if column is None:
+        return None, None
+    return list(frame[column].unique()), lambda name: frame[frame[column] == name]
+
+
+def _numbers(frame: pd.DataFrame, symbol: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    import pandas as pd
+
+    named: dict[str, list[Any]] = {}
+    for column in frame.columns:
+        named.setdefault(str(column).strip().lower(), []).append(column)
+    found = {name: named.get(name, []) for name in COLUMNS}
+    for name, columns in found.items():
+        if len(columns) != 1:
+            _refuse_column(symbol, name, frame, columns)
+    series = {name: frame[columns[0]] for name, columns in found.items()}
+    parsed = {name: pd.to_numeric(column, errors="coerce") for name, column in series.items()}
+    table = {name: column.to_numpy(float, na_value=np.nan) for name, column in parsed.items()}
+    text = [np.isnan(table[name]) & series[name].notna().to_numpy() for name in COLUMNS]
+    return table, {"not a number": np.any(text, axis=0), **row_faults(table)}
+
+
+def _refuse_column(symbol: str, name: str, frame: pd.DataFrame, found: list[Any]) -> NoReturn:
+    problem = f"column {name!r} stands there twice" if found else f"column {name!r} is missing"
+    got = ", ".join(map(str, found or frame.columns[:12]))
+    hint = "keep one of them" if found else f"frame.rename(columns={{...: {name!r}}})"
+    if name == "volume" and not found:
+        hint = "frame['volume'] = float('nan') says that it is not known"
+    _refuse(f"{symbol}: {problem}", "open, high, low, close and volume", got, hint)
+
+
+def _moments(frame: pd.DataFrame, symbol: str, tz: str | None) -> pd.DatetimeIndex:
+    import pandas as pd
+
+    times = frame.index if isinstance(frame.index, pd.DatetimeIndex) else _time_column(frame, symbol)
+    if not isinstance(times, pd.DatetimeIndex):
+        times = _parse(times, symbol)
+    times = times.as_unit("ns")
+    if times.tz is None and tz is not None:
+        times = _localize(times, tz, symbol)
+    return times if times.tz is None else times.tz_convert("UTC")
+
+
+def _time_column(frame: pd.DataFrame, symbol: str) -> Any:
+    named = {str(column).strip().lower(): column for column in frame.columns}
+    name = next((named[word] for word in TIME_COLUMNS if word in named), None)
+    if name is not None:
+        return frame[name]
+    if frame.index.dtype == object or frame.index.dtype.kind == "O" or str(frame.index.dtype) == "str":
+        return frame.index.to_series()
+    return _refuse(
+        f"{symbol}: the frame has no times",
+        f"a DatetimeIndex, or a column named {', '.join(TIME_COLUMNS)}",
+        f"an index of {frame.index.dtype} and columns {[str(c) for c in frame.columns[:12]]}",
+        "frame.set_index(pd.to_datetime(..., utc=True))",
+    )
+
+
+def _parse(times: Any, symbol: str) -> pd.DatetimeIndex:
+    """Parse texts that are written year first; others may mean two days, so they are refused."""
+    import pandas as pd
+
+    if times.dtype.kind == "M" or str(times.dtype).startswith("datetime64"):
+        return pd.DatetimeIndex(times)
+    texts = times.astype("str")
+    iso = texts.str.fullmatch(_ISO)
+    zoned = texts.str.fullmatch(_OFFSET)[iso]
+    if iso.mean() > 0.5 and zoned.nunique() <= 1:
+        zone = bool(len(zoned) and zoned.iloc[0])
+        parsed = pd.to_datetime(texts.where(iso), utc=zone, errors="coerce", format="ISO8601")
+        return pd.DatetimeIndex(parsed)
+    return _refuse(
+        f"{symbol}: times in a layout that may mean more than one moment",
+        "datetimes, or texts like 2024-03-08 14:30:00+00:00, all with an offset or all without",
+        f"{times.iloc[0]!r} and {times.iloc[-1]!r}",
+        "pd.to_datetime(column, format=..., utc=True) before reading",
+    )
+
+
+def _localize(times: pd.DatetimeIndex, tz: str, symbol: str) -> pd.DatetimeIndex:
+    try:
+        return times.tz_localize(tz)
+    except Exception as error:  # pandas' own kinds of error differ by version
+        return _refuse(
+            f"{symbol}: times cannot be placed in {tz!r}",
+            "a known zone, and times that exist once in it",
+            str(error).splitlines()[0][:160],
+            "tz_localize(tz, ambiguous=..., nonexistent=...) before reading",
+        )
+
+
+def _keep(
+    symbol: str, moments: Any, table: dict[str, Any], faults: dict[str, Any], bad: str
+) -> npt.NDArray[np.int64]:
+    """Give the rows to keep: all of them, unless faulty rows may be dropped."""
+    faulty = np.any(list(faults.values()), axis=0)
+    if bad == "raise" and faulty.any():
+        refuse_row(symbol, moments.asi8, table, faults)
+    order = np.argsort(moments.asi8, kind="stable") if bad == "drop" else np.arange(len(moments))
+    keep = order[~faulty[order]]
+    if not len(keep):
+        fault = max(faults, key=lambda name: faults[name].sum())
+        _refuse(
+            f"{symbol}: no row of the frame is a bar",
+            "at least one possible bar",
+            f"{len(faulty)} rows, most of them with this fault: {fault}",
+            "look at the columns: prices may stand in the wrong ones",
+        )
+    return keep
+
+
+def _last_of_each(keep: Any, time: Any) -> tuple[Any, Any]:
+    """Keep the last row of each time: what came later corrects what came before."""
+    last = np.append(np.diff(time) != 0, True)
+    return keep[last], time[last]
+
+
+def _instant(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
