@@ -10,12 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._core.bar import Bar
     from ._core.barriers import Outcomes, triple_barrier
-    from ._core.bars import Bar, Bars, Extra
+    from ._core.bars import Bars
     from ._core.blocking import Blocking
     from ._core.calendar import Calendar, calendar_for
     from ._core.candidate import Candidate
     from ._core.clock import Clock, FixedClock, ReplayClock, SystemClock
+    from ._core.columns import Extra
     from ._core.detector import Detections, SignalDetector
     from ._core.errors import (
         ContractError,
@@ -31,18 +33,21 @@ if TYPE_CHECKING:
     from ._core.event import Event
     from ._core.indicators import Indicators, crossed_above, crossed_below
     from ._core.regime import Regime, RegimeAnalysis, RegimeModel
+    from ._core.request import BarsRequest, Capabilities, Fetched
     from ._core.resample import resample
     from ._core.signal import Direction, Signal, SignalStrength, SignalType
     from ._core.sink import EventQuery, Sink
-    from ._core.source import BarsProvider, BarsRequest, Capabilities, DataSource, Fetched
+    from ._core.source import BarsProvider, DataSource
     from ._core.timeframe import Timeframe
 
 _HOMES = {
     "barriers": ("Outcomes", "triple_barrier"),
-    "bars": ("Bar", "Bars", "Extra"),
+    "bar": ("Bar",),
+    "bars": ("Bars",),
     "blocking": ("Blocking",),
     "calendar": ("Calendar", "calendar_for"),
     "candidate": ("Candidate",),
+    "columns": ("Extra",),
     "clock": ("Clock", "FixedClock", "ReplayClock", "SystemClock"),
     "detector": ("Detections", "SignalDetector"),
     "errors": (
@@ -62,7 +67,8 @@ _HOMES = {
     "resample": ("resample",),
     "signal": ("Direction", "Signal", "SignalStrength", "SignalType"),
     "sink": ("EventQuery", "Sink"),
-    "source": ("BarsProvider", "BarsRequest", "Capabilities", "DataSource", "Fetched"),
+    "request": ("BarsRequest", "Capabilities", "Fetched"),
+    "source": ("BarsProvider", "DataSource"),
     "timeframe": ("Timeframe",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -64,7 +64,7 @@ class Outcomes:
     @property
     def decided(self) -> npt.NDArray[np.bool_]:
         """Which positions have ended."""
-        return self.exit != Exit.PENDING
+        return np.asarray(self.exit != Exit.PENDING)
 
     @property
     def hit_rate(self) -> float:
@@ -130,8 +130,9 @@ def triple_barrier(
     Examples
     --------
     >>> days = np.arange(4) * 86_400 * 10**9
-    >>> o, h, l, c = [10.0, 10, 11, 12], [10.5, 11, 12.5, 13], [9.5, 9.8, 10.9, 12], [10.0, 11, 12, 13]
-    >>> bars = Bars("X", "1Day", days, o, h, l, c, [1.0] * 4, calendar="24/7")
+    >>> opens, closes = [10.0, 10.0, 11.0, 12.0], [10.0, 11.0, 12.0, 13.0]
+    >>> highs, lows = [10.5, 11.0, 12.5, 13.0], [9.5, 9.8, 10.9, 12.0]
+    >>> bars = Bars("X", "1Day", days, opens, highs, lows, closes, [1.0] * 4, calendar="24/7")
     >>> what = triple_barrier(bars, [0], [1], [12.0], [9.0], horizon=3)
     >>> Exit(what.exit[0]).name, what.net_return.round(6)
     ('TARGET', array([0.2]))
@@ -139,28 +140,31 @@ def triple_barrier(
     at, side = np.asarray(rows, dtype=np.int64), np.asarray(direction, dtype=np.int64)
     levels = np.asarray(target, dtype=np.float64), np.asarray(stop, dtype=np.float64)
     _check(bars, at, side, levels, horizon, cost)
-    exit_, row, price = _walk(bars, at, side, *levels, horizon)
+    exits, row, price = _walk(bars, at, side, *levels, horizon)
     entered = at + 1 < len(bars)
-    entry = np.where(entered, bars.open[np.minimum(at + 1, len(bars) - 1)], np.nan) \
-        if len(bars) else np.full(len(at), np.nan)
-    return Outcomes(exit_, entry, price, row, side * (price / entry - 1.0) - cost)
+    entry = (
+        np.where(entered, bars.open[np.minimum(at + 1, len(bars) - 1)], np.nan)
+        if len(bars)
+        else np.full(len(at), np.nan)
+    )
+    return Outcomes(exits, entry, price, row, side * (price / entry - 1.0) - cost)
 
 
 def _walk(
     bars: Bars, at: Int, side: Int, target: Float, stop: Float, horizon: int
 ) -> tuple[Int, Int, Float]:
     """Move all open positions on by one bar at a time."""
-    exit_ = np.full(len(at), Exit.PENDING, dtype=np.int64)
+    exits = np.full(len(at), Exit.PENDING, dtype=np.int64)
     row, price = np.full(len(at), -1, dtype=np.int64), np.full(len(at), np.nan)
     for step in range(1, horizon + 1):
-        live = np.flatnonzero((exit_ == Exit.PENDING) & (at + step < len(bars)))
+        live = np.flatnonzero((exits == Exit.PENDING) & (at + step < len(bars)))
         if not len(live):
             break
         now = at[live] + step
         how, fill = _one_bar(bars, now, side[live], target[live], stop[live], step == horizon)
         done = how != Exit.PENDING
-        exit_[live[done]], row[live[done]], price[live[done]] = how[done], now[done], fill[done]
-    return exit_, row, price
+        exits[live[done]], row[live[done]], price[live[done]] = how[done], now[done], fill[done]
+    return exits, row, price
 
 
 def _one_bar(

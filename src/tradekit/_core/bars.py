@@ -11,10 +11,13 @@ from zoneinfo import ZoneInfo
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
+from .bar import Bar
 from .calendar import Calendar, calendar_for
 from .clock import from_ns, to_ns
+from .columns import Bool, Extra, Float, Int, readonly
+from .columns import column as as_column
+from .columns import times as as_times
 from .errors import UsageError
 from .faults import COLUMNS, check_adjustment, check_extra, check_shapes, refuse_first
 from .timeframe import Timeframe
@@ -24,94 +27,7 @@ if TYPE_CHECKING:
 
     from .indicators import Indicators
 
-Float = npt.NDArray[np.float64]
-Int = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 Adjustment = Literal["raw", "split", "all", "unknown"]
-
-
-def _column(values: object) -> Float:
-    return _readonly(np.asarray(values, dtype=np.float64))
-
-
-def _times(values: object) -> Int:
-    values = np.asarray(values)
-    if values.dtype.kind == "M":
-        values = values.astype("M8[ns]")
-    if values.dtype.kind not in "iM":
-        raise UsageError(
-            "bars need times",
-            expected="int64 nanoseconds since 1970 UTC, or datetime64",
-            got=f"an array of {values.dtype}",
-            hint="Bars.from_frame(frame) for a DataFrame",
-        )
-    return _readonly(values.astype(np.int64, copy=False))
-
-
-def _readonly(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if values.flags.writeable or not values.flags.c_contiguous:
-        values = values.copy()
-        values.flags.writeable = False
-    return values
-
-
-@attrs.frozen(eq=False)
-class Extra:
-    """A named column that is joined to bars: sentiment, options flow, anything known in time.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (n,)
-        One number a bar; NaN where nothing was known yet.
-    known_at : ndarray of int64, shape (n,)
-        Nanoseconds since 1970 UTC when each number became known, not after its bar's close.
-    """
-
-    values: Float = attrs.field(converter=_column)
-    known_at: Int = attrs.field(converter=_times)
-
-
-@attrs.frozen
-class Bar:
-    """One bar of one symbol.
-
-    Parameters
-    ----------
-    symbol : str
-        What was traded.
-    timeframe : Timeframe
-        Its length.
-    time : datetime
-        Its label: the opening time, aware UTC (a daily bar: its session's local midnight).
-    open, high, low, close : float
-        Prices, above zero.
-    volume : float
-        Shares or coins; NaN when unknown.
-    close_time : datetime
-        When it is known, aware UTC.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> at, known = datetime(2024, 3, 8, 14, 30, tzinfo=UTC), datetime(2024, 3, 8, 14, 31, tzinfo=UTC)
-    >>> Bar("SPY", "1Min", at, 512.0, 512.4, 511.9, 512.3, 9000.0, known).close
-    512.3
-    """
-
-    symbol: str
-    timeframe: Timeframe = attrs.field(converter=Timeframe)
-    time: datetime
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    close_time: datetime
-
-    def __attrs_post_init__(self) -> None:
-        to_ns(self.time), to_ns(self.close_time)
-        row = {name: np.array([getattr(self, name)], dtype=float) for name in COLUMNS}
-        refuse_first(self.symbol, np.array([to_ns(self.time)]), row)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -162,12 +78,12 @@ class Bars:
 
     symbol: str = attrs.field(validator=attrs.validators.instance_of(str))
     timeframe: Timeframe = attrs.field(converter=Timeframe)
-    time: Int = attrs.field(converter=_times)
-    open: Float = attrs.field(converter=_column)
-    high: Float = attrs.field(converter=_column)
-    low: Float = attrs.field(converter=_column)
-    close: Float = attrs.field(converter=_column)
-    volume: Float = attrs.field(converter=_column)
+    time: Int = attrs.field(converter=as_times)
+    open: Float = attrs.field(converter=as_column)
+    high: Float = attrs.field(converter=as_column)
+    low: Float = attrs.field(converter=as_column)
+    close: Float = attrs.field(converter=as_column)
+    volume: Float = attrs.field(converter=as_column)
     source: str = attrs.field(default="unknown", kw_only=True)
     feed: str = attrs.field(default="unknown", kw_only=True)
     adjustment: Adjustment = attrs.field(default="unknown", kw_only=True)
@@ -244,9 +160,7 @@ class Bars:
         """
         from .frames import read
 
-        return read(
-            frame, symbol, timeframe, tz=tz, label=label, bad=bad, provenance=provenance
-        )
+        return read(frame, symbol, timeframe, tz=tz, label=label, bad=bad, provenance=provenance)
 
     def to_frame(self) -> pd.DataFrame:
         """Give the bars as the DataFrame that the field expects.
@@ -283,17 +197,17 @@ class Bars:
     @property
     def close_time(self) -> Int:
         """When each bar is known, in nanoseconds since 1970 UTC."""
-        return self._kept("close_time", lambda: self._sessions.close_time(self.time, self.timeframe))
+        return self._kept("close_time")  # type: ignore[no-any-return]
 
     @property
     def gap_before(self) -> Bool:
         """Whether an expected bar is missing between each bar and the one before it."""
-        return self._kept("gap_before", lambda: self._sessions.gap_before(self.time, self.timeframe))
+        return self._kept("gap_before")  # type: ignore[no-any-return]
 
     @property
     def session(self) -> Int:
         """Row of the calendar's session that each bar belongs to; -1 outside regular hours."""
-        return self._kept("session", lambda: self._sessions.place(self.time, self.timeframe))
+        return self._kept("session")  # type: ignore[no-any-return]
 
     def until(self, moment: datetime | int) -> Bars:
         """Keep the bars that are complete at a moment.
@@ -349,16 +263,16 @@ class Bars:
         >>> bars.with_extra("mood", [0.7], known).extra["mood"].values
         array([nan, 0.7])
         """
-        numbers, times = _column(values), _times(known_at)
-        if name in COLUMNS or len(numbers) != len(times) or (np.diff(times) < 0).any():
+        numbers, moments = as_column(values), as_times(known_at)
+        if name in COLUMNS or len(numbers) != len(moments) or (np.diff(moments) < 0).any():
             raise UsageError(
                 f"{self.symbol}: cannot join {name!r}",
                 expected="a new name, and as many numbers as times, which never go back",
-                got=f"{len(numbers)} numbers and {len(times)} times",
+                got=f"{len(numbers)} numbers and {len(moments)} times",
                 hint="sort them by the time when they became known",
             )
-        last = np.searchsorted(times, self.close_time, side="right") - 1
-        known = np.append(times, np.iinfo(np.int64).min)[last]
+        last = np.searchsorted(moments, self.close_time, side="right") - 1
+        known = np.append(moments, np.iinfo(np.int64).min)[last]
         joined = Extra(np.append(numbers, np.nan)[last], known)
         return self._replace(extra={**self._extra, name: joined})
 
@@ -372,9 +286,9 @@ class Bars:
     def __getitem__(self, rows: int | slice) -> Bar | Bars:
         if isinstance(rows, slice):
             return self._slice(rows)
-        values = (float(getattr(self, name)[rows]) for name in COLUMNS)
+        numbers = {name: float(getattr(self, name)[rows]) for name in COLUMNS}
         time, known = from_ns(self.time[rows]), from_ns(self.close_time[rows])
-        return Bar(self.symbol, self.timeframe, time, *values, known)
+        return Bar(self.symbol, self.timeframe, time, close_time=known, **numbers)
 
     def __iter__(self) -> Iterator[Bar]:
         return (self[row] for row in range(len(self)))
@@ -384,9 +298,13 @@ class Bars:
             return NotImplemented
         mine, theirs = self._fields(), other._fields()
         extras = mine.pop("extra"), theirs.pop("extra")
-        return _same(mine, theirs) and extras[0].keys() == extras[1].keys() and all(
-            _same(attrs.asdict(column), attrs.asdict(extras[1][name]))
-            for name, column in extras[0].items()
+        return (
+            _same(mine, theirs)
+            and extras[0].keys() == extras[1].keys()
+            and all(
+                _same(attrs.asdict(column), attrs.asdict(extras[1][name]))
+                for name, column in extras[0].items()
+            )
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -412,16 +330,15 @@ class Bars:
     def _sessions(self) -> Calendar:
         return calendar_for(self.calendar)
 
-    def _kept(self, name: str, make: Any) -> Any:
+    def _kept(self, name: str) -> Any:
         if name not in self._memo:
-            self._memo.setdefault(name, _readonly(make()))
+            find = getattr(self._sessions, name)
+            self._memo.setdefault(name, readonly(find(self.time, self.timeframe)))
         return self._memo[name]
 
     def _fields(self) -> dict[str, Any]:
-        names = (field.alias for field in attrs.fields(Bars) if field.init)
-        return {name: getattr(self, name) for name in names if name != "extra"} | {
-            "extra": dict(self._extra)
-        }
+        names = (str(field.alias) for field in attrs.fields(Bars) if field.init)
+        return {name: getattr(self, name) for name in names} | {"extra": dict(self._extra)}
 
     def _replace(self, **changes: Any) -> Bars:
         return Bars(**{**self._fields(), **changes})
@@ -439,11 +356,12 @@ class Bars:
         return self._bare(columns | {"_extra": extra}, self._kept_rows(rows), self._touched)
 
     def _kept_rows(self, rows: slice) -> dict[str, Any]:
-        kept = {k: self._memo[k][rows] for k in ("close_time", "session") if k in self._memo}
+        shared = [name for name in ("close_time", "session") if name in self._memo]
+        kept: dict[str, Any] = {name: self._memo[name][rows] for name in shared}
         if "gap_before" in self._memo:
             gaps = self._memo["gap_before"][rows].copy()
             gaps[:1] = False  # nothing is expected before the first bar
-            kept["gap_before"] = _readonly(gaps)
+            kept["gap_before"] = readonly(gaps)
         return kept
 
     def _bare(self, changes: dict[str, Any], memo: dict[str, Any], touched: Any) -> Bars:

@@ -83,7 +83,7 @@ class Calendar:
         inside = (row >= 0) & (time < self.closes[np.maximum(row, 0)])
         return np.where(inside, row, -1)
 
-    def place(self, time: Int, timeframe: Timeframe) -> Int:
+    def session(self, time: Int, timeframe: Timeframe) -> Int:
         """Find the session that each bar belongs to.
 
         Parameters
@@ -103,7 +103,7 @@ class Calendar:
         --------
         >>> label = np.array(["2024-07-03T04:00"], "M8[ns]").astype("i8")
         >>> nyse = calendar_for("XNYS")
-        >>> nyse.sessions[nyse.place(label, Timeframe("1Day"))]
+        >>> nyse.sessions[nyse.session(label, Timeframe("1Day"))]
         array(['2024-07-03'], dtype='datetime64[D]')
         """
         if timeframe.is_intraday:
@@ -197,6 +197,42 @@ class Calendar:
         row = np.searchsorted(periods, wanted, side="right") - 1
         found = (row >= 0) & (periods[row] == wanted)
         return np.where(found, self.closes[row], self.labels(last_day + 1))
+
+    def later(self, moment: int, timeframe: Timeframe, count: int) -> int:
+        """Tell when the ``count``-th bar after a moment will be complete.
+
+        Parameters
+        ----------
+        moment : int
+            Nanoseconds since 1970 UTC, as a rule the close of a bar.
+        timeframe : Timeframe
+            Length of the bars.
+        count : int
+            How many bars of regular hours to wait for, from 1.
+
+        Returns
+        -------
+        int
+            Nanoseconds since 1970 UTC.
+
+        Examples
+        --------
+        >>> close = int(np.datetime64("2024-03-08T21:00", "ns").astype("i8"))  # a Friday
+        >>> np.datetime64(calendar_for("XNYS").later(close, Timeframe("1Hour"), 2), "ns")
+        np.datetime64('2024-03-11T15:30:00.000000000')
+        """
+        row = int(np.searchsorted(self.closes, moment, side="right"))
+        if timeframe == "1Week":
+            weeks = _week(self.sessions)
+            last = np.searchsorted(weeks, weeks[row] + count - 1, side="right") - 1
+            return int(self.closes[last])
+        while timeframe.is_intraday:
+            begin = max(moment, int(self.opens[row]))
+            slots = -(-(int(self.closes[row]) - begin) // timeframe.ns)
+            if count <= slots:
+                return min(begin + count * timeframe.ns, int(self.closes[row]))
+            count, row = count - slots, row + 1
+        return int(self.closes[row + count - 1])
 
     def gap_before(self, time: Int, timeframe: Timeframe) -> Bool:
         """Tell before which bars an expected bar is missing.
@@ -324,7 +360,9 @@ def _widest(code: str) -> Any:
     kind = type(get_calendar(code, start=f"{_KNOWN_TO_ALL}-01-01", end=f"{_KNOWN_TO_ALL}-12-31"))
     first, last = kind.bound_min(), kind.bound_max()
     start = FIRST if first is None else max(FIRST, str(first.date()))
-    return get_calendar(code, start=start, end=LAST if last is None else min(LAST, str(last.date())))
+    return get_calendar(
+        code, start=start, end=LAST if last is None else min(LAST, str(last.date()))
+    )
 
 
 def _from_schedule(code: str, schedule: Any, tz: str) -> Calendar:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from .clock import from_ns
+from .columns import Bool, Extra, Float, Int
 from .errors import UsageError
-
-if TYPE_CHECKING:
-    from .bars import Extra
-
-Float = npt.NDArray[np.float64]
-Int = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 ADJUSTMENTS = ("raw", "split", "all", "unknown")
 PRICES = ("open", "high", "low", "close")

@@ -14,9 +14,8 @@ from .bars import Bars
 from .calendar import calendar_for
 from .errors import UsageError
 from .faults import COLUMNS, refuse_row, row_faults
-from .steps import find_timeframe, to_labels
 from .hours import check_hours
-from .timeframe import Timeframe
+from .steps import find_timeframe, to_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +39,7 @@ def read(
     """Read one symbol's bars from a DataFrame; `Bars.from_frame` says how."""
     _check_call(frame, label, bad, provenance)
     given = {key: value for key, value in provenance.items() if value is not None}
-    stated = {"adjustment": _guess_adjustment(frame), **frame.attrs, **given}
+    stated: dict[Any, Any] = {"adjustment": _guess_adjustment(frame), **frame.attrs, **given}
     frame, symbol = _one_symbol(frame, symbol)
     calendar = calendar_for(stated.get("calendar", "XNYS"))
     table, faults = _numbers(frame, symbol)
@@ -73,20 +72,25 @@ def write(bars: Bars) -> pd.DataFrame:
     columns |= {name: column.values for name, column in bars.extra.items()}
     frame = pd.DataFrame(columns, index=index, copy=True)
     stale = bars.stale_since.isoformat() if bars.stale_since else None
-    facts = {key: getattr(bars, key) for key in ("symbol", *PROVENANCE, "dropped")}
-    frame.attrs = facts | {"timeframe": str(bars.timeframe), "stale_since": stale}
+    facts: dict[Any, Any] = {key: getattr(bars, key) for key in ("symbol", *PROVENANCE, "dropped")}
+    frame.attrs = {**facts, "timeframe": str(bars.timeframe), "stale_since": stale}
     return frame
 
 
 def _check_call(frame: Any, label: str, bad: str, provenance: Mapping[str, Any]) -> None:
-    for name, value, choices in (("label", label, ("open", "close")), ("bad", bad, ("raise", "drop"))):
+    for name, value, choices in (
+        ("label", label, ("open", "close")),
+        ("bad", bad, ("raise", "drop")),
+    ):
         if value not in choices:
             _refuse(f"unknown {name}", " or ".join(map(repr, choices)), repr(value), None)
     if unknown := sorted(set(provenance) - set(PROVENANCE)):
         _refuse("unknown keyword", ", ".join(PROVENANCE), ", ".join(unknown), None)
     if not hasattr(frame, "columns") or not hasattr(frame, "attrs"):
         got = f"a {type(frame).__name__}"
-        _refuse("no frame to read", "a pandas DataFrame", got, "a BarSet's .df, or pd.DataFrame(...)")
+        _refuse(
+            "no frame to read", "a pandas DataFrame", got, "a BarSet's .df, or pd.DataFrame(...)"
+        )
     if not len(frame):
         _refuse(
             "the frame is empty",
@@ -176,7 +180,9 @@ def _refuse_column(symbol: str, name: str, frame: pd.DataFrame, found: list[Any]
 def _moments(frame: pd.DataFrame, symbol: str, tz: str | None) -> pd.DatetimeIndex:
     import pandas as pd
 
-    times = frame.index if isinstance(frame.index, pd.DatetimeIndex) else _time_column(frame, symbol)
+    times = (
+        frame.index if isinstance(frame.index, pd.DatetimeIndex) else _time_column(frame, symbol)
+    )
     if not isinstance(times, pd.DatetimeIndex):
         times = _parse(times, symbol)
     times = times.as_unit("ns")
@@ -190,7 +196,11 @@ def _time_column(frame: pd.DataFrame, symbol: str) -> Any:
     name = next((named[word] for word in TIME_COLUMNS if word in named), None)
     if name is not None:
         return frame[name]
-    if frame.index.dtype == object or frame.index.dtype.kind == "O" or str(frame.index.dtype) == "str":
+    if (
+        frame.index.dtype == object
+        or frame.index.dtype.kind == "O"
+        or str(frame.index.dtype) == "str"
+    ):
         return frame.index.to_series()
     return _refuse(
         f"{symbol}: the frame has no times",
@@ -241,7 +251,7 @@ def _keep(
     if bad == "raise" and faulty.any():
         refuse_row(symbol, moments.asi8, table, faults)
     order = np.argsort(moments.asi8, kind="stable") if bad == "drop" else np.arange(len(moments))
-    keep = order[~faulty[order]]
+    keep: npt.NDArray[np.int64] = order[~faulty[order]]
     if not len(keep):
         fault = max(faults, key=lambda name: faults[name].sum())
         _refuse(

@@ -7,13 +7,12 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from .bars import Bars, Extra
+from .bars import Bars
 from .calendar import Calendar, calendar_for
 from .clock import to_ns
+from .columns import Extra, Int
 from .errors import UsageError
 from .timeframe import Timeframe
-
-Int = npt.NDArray[np.int64]
 
 
 def resample(
@@ -82,7 +81,9 @@ def _check_multiple(bars: Bars, longer: Timeframe) -> None:
         )
 
 
-def _check_grid(bars: Bars, calendar: Calendar, inside: npt.NDArray[np.bool_], longer: Timeframe) -> None:
+def _check_grid(
+    bars: Bars, calendar: Calendar, inside: npt.NDArray[np.bool_], longer: Timeframe
+) -> None:
     if not bars.timeframe.is_intraday or longer == bars.timeframe:
         return
     upcoming = np.searchsorted(calendar.opens, bars.time, side="right")
@@ -127,8 +128,13 @@ def _group(bars: Bars, longer: Timeframe, label: Int, rows: Int, starts: Int) ->
     extra = {k: Extra(v.values[ends], v.known_at[ends]) for k, v in bars.extra.items()}
     dropped = bars.dropped + len(bars) - len(rows)
     return bars._replace(
-        timeframe=longer, time=label[starts], open=bars.open[starts], close=bars.close[ends],
-        extra=extra, dropped=dropped, **columns,
+        timeframe=longer,
+        time=label[starts],
+        open=bars.open[starts],
+        close=bars.close[ends],
+        extra=extra,
+        dropped=dropped,
+        **columns,
     )
 
 

@@ -134,7 +134,7 @@ class Signal:
     >>> signal = Signal("SPY", close, "1Day", SignalType.BREAKOUT, "bullish", 62.0, 512.0,
     ...                 "Breakout/1", "breakout", price_target=520.0, stop_loss=508.0)
     >>> signal.strength.name, round(signal.expected_move, 4), signal.id
-    ('STRONG', 0.0156, '62fd6e7ce0fdc7c5')
+    ('STRONG', 0.0156, '16fbc541c9f986ac')
     """
 
     symbol: str
@@ -179,9 +179,9 @@ class Signal:
         return SignalStrength.of(self.confidence)
 
     @property
-    def expected_move(self) -> float:
-        """Distance to the target as a fraction of the price, signed; 0.0 without a target."""
-        return 0.0 if self.price_target is None else self.price_target / self.price - 1.0
+    def expected_move(self) -> float | None:
+        """Distance to the target as a fraction of the price, signed; None without a target."""
+        return None if self.price_target is None else self.price_target / self.price - 1.0
 
     @property
     def id(self) -> str:

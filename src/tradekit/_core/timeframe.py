@@ -23,7 +23,7 @@ _HINT = "'1Min', '5Min', '15Min', '30Min', '1Hour', '2Hour', '4Hour', '1Day' or 
 
 
 class Timeframe(str):
-    """The length of one bar, as the text that the field writes: ``"5Min"``, ``"1Hour"``, ``"1Day"``.
+    """The length of one bar, as the field writes it: ``"5Min"``, ``"1Hour"``, ``"1Day"``.
 
     It is a `str`, so ``f"{tf}"`` and ``tf == "5Min"`` work, but ``<`` and its kin compare lengths.
     ``60Min`` becomes ``1Hour``; ``24Hour`` stays, since a day is a session and not 24 hours.

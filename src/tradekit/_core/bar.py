@@ -1,0 +1,55 @@
+"""One bar of one symbol."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+import numpy as np
+
+from .clock import to_ns
+from .faults import COLUMNS, refuse_first
+from .timeframe import Timeframe
+
+
+@attrs.frozen
+class Bar:
+    """One bar of one symbol.
+
+    Parameters
+    ----------
+    symbol : str
+        What was traded.
+    timeframe : Timeframe
+        Its length.
+    time : datetime
+        Its label: the opening time, aware UTC (a daily bar: its session's local midnight).
+    open, high, low, close : float
+        Prices, above zero.
+    volume : float
+        Shares or coins; NaN when unknown.
+    close_time : datetime
+        When it is known, aware UTC.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> at, known = (datetime(2024, 3, 8, 14, minute, tzinfo=UTC) for minute in (30, 31))
+    >>> Bar("SPY", "1Min", at, 512.0, 512.4, 511.9, 512.3, 9000.0, known).close
+    512.3
+    """
+
+    symbol: str
+    timeframe: Timeframe = attrs.field(converter=Timeframe)
+    time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    close_time: datetime
+
+    def __attrs_post_init__(self) -> None:
+        to_ns(self.time), to_ns(self.close_time)
+        row = {name: np.array([getattr(self, name)], dtype=float) for name in COLUMNS}
+        refuse_first(self.symbol, np.array([to_ns(self.time)]), row)
