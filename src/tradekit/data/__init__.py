@@ -1,0 +1,34 @@
+"""Sources: where bars come from."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._files import FileSource as FileSource
+    from ._memory import MemorySource as MemorySource
+    from ._regimes import SimulatedRegimes as SimulatedRegimes
+    from ._regimes import simulate_regimes as simulate_regimes
+    from ._simulated import CorporateAction as CorporateAction
+    from ._simulated import SimulatedSource as SimulatedSource
+
+_HOME = {
+    "CorporateAction": "_simulated",
+    "FileSource": "_files",
+    "MemorySource": "_memory",
+    "SimulatedRegimes": "_regimes",
+    "SimulatedSource": "_simulated",
+    "simulate_regimes": "_regimes",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
