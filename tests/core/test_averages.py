@@ -118,6 +118,12 @@ def test_bands_and_scores_of_mirrored_prices_are_mirrored(minutes, ticks):
     )
 
 
+def test_both_bands_are_as_far_from_the_middle_as_the_width_says(minutes):
+    ind = minutes([10.0, 12.0, 12.0, 18.0]).ind  # deviations 1, 0 and 3
+    assert ind.bollinger(2, 1.5).upper[1:].tolist() == [12.5, 12, 19.5]
+    assert ind.bollinger(2, 1.5).lower[1:].tolist() == [9.5, 12, 10.5]
+
+
 @given(TICKS)
 def test_a_score_beyond_the_width_is_a_close_outside_the_bands(minutes, ticks):
     x = 100 + np.cumsum(ticks) / 8

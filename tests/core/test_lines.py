@@ -62,6 +62,24 @@ def test_an_answer_is_computed_once(minutes):
     assert bars.ind.sma(2) is not bars.ind.sma(3)
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("bollinger", (5, 2), (5, 3)),
+        ("macd", (3, 6, 2), (3, 6, 3)),
+        ("macd", (3, 6, 2), (4, 6, 2)),
+        ("stochastic", (5, 3, 2), (5, 2, 2)),
+        ("stochastic", (5, 3, 2), (5, 3, 3)),
+        ("pivots", (2, 3), (2, 4)),
+        ("rsi", (5, "close"), (5, "volume")),
+    ],
+)
+def test_other_parameters_are_other_answers(minutes, name, one, other):
+    rng = np.random.default_rng(2)
+    ask = getattr(minutes(rng.uniform(10, 20, 60), volume=rng.uniform(1, 9, 60)).ind, name)
+    assert not np.array_equal(ask(*one), ask(*other), equal_nan=True)
+
+
 def test_a_slice_does_not_see_the_answers_of_its_parent(minutes):
     bars = minutes([1.0, 2.0, 3.0, 4.0])
     assert bars.ind.sma(2)[2] == 2.5
@@ -101,9 +119,9 @@ def test_windows_never_ask_the_calendar(minutes):
 
 
 def test_columns_are_named():
-    bars = Bars("X", "1Min", [0], [3.0], [8.0], [2.0], [5.0], [10.0], calendar="24/7")
+    bars = Bars("X", "1Min", [0], [4.0], [10.0], [2.0], [3.0], [9.0], calendar="24/7")
     bars = bars.with_extra("mood", [0.5], [MINUTE])
-    columns = {"open": 3, "high": 8, "low": 2, "close": 5, "volume": 10, "hl2": 5, "hlc3": 5}
+    columns = {"open": 4, "high": 10, "low": 2, "close": 3, "volume": 9, "hl2": 6, "hlc3": 5}
     assert {name: bars.ind.sma(1, name)[0] for name in columns} == columns
     assert bars.ind.sma(1, "mood").tolist() == [0.5]
 
@@ -123,10 +141,15 @@ def test_an_unknown_column_is_refused_with_the_columns_there_are(minutes, of):
     assert "with_extra" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [True, 1.0, "14", None, 1, 0, -3, 100_001, np.float64(14)])
+@pytest.mark.parametrize("value", [1.0, "14", None, 1, 0, -3, 100_001, np.float64(14)])
 def test_an_impossible_period_is_refused(minutes, value):
     with pytest.raises(UsageError, match=r"rsi: impossible period.*from 2 to 100,000, got period="):
         minutes([1.0, 2.0]).ind.rsi(value)
+
+
+def test_true_is_no_period(minutes):
+    with pytest.raises(UsageError, match=r"sma: impossible period.*from 1 to .*got period=True"):
+        minutes([1.0, 2.0]).ind.sma(True)
 
 
 def test_a_whole_number_is_itself():

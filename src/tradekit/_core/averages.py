@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .bars import Float
+from .columns import Float
 from .errors import UsageError
 from .lines import Lines, Need, talib, whole
 
@@ -136,7 +136,8 @@ class Averages(Lines):
         Notes
         -----
         Of the population (``ddof=0``), as Bollinger (2001) and StockCharts have it. Look-back:
-        `period` bars. A window: it runs across gaps.
+        `period` bars. A window: it runs across gaps. Rounding of earlier bars stays in TA-Lib's
+        running sums: on real bars up to 2e-9 of the value for prices, 1e-7 for bursts of volume.
 
         Examples
         --------

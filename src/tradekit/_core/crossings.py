@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .bars import Float
+from .columns import Float
 from .errors import UsageError
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .averages import Averages, Bands
-from .bars import Float
+from .columns import Float
 from .crossings import crossed_above, crossed_below
 from .lines import RANGE, Need, talib, whole
 from .momentum import Macd, Momentum, Stochastic
@@ -78,9 +78,10 @@ class Indicators(Averages, Momentum, Volume):
     a gap, a missing bar; windows run across it. An input that is not known, such as the volume
     of an index, spoils the windows that hold it and restarts the recursive ones.
 
-    The look-back of a recursive indicator is where it agrees with full history to four digits:
-    measured on random bars, a window that long differs by less than 1e-4 of the indicator's
-    usual size, mostly much less.
+    The look-back of a recursive indicator is where it agrees with full history to four digits,
+    by TA-Lib's rules. The largest difference of 3,000 such windows of random bars, as a share of
+    the line's usual size, at the default periods: EMA 2e-6, ADX 5e-6, ATR 5e-5, MACD 7e-5, RSI
+    and DI 9e-5.
 
     Computed by TA-Lib. Values equal those of StockCharts' ChartSchool sheets and, where a method
     does not say otherwise, of most other libraries.
@@ -167,9 +168,9 @@ class Indicators(Averages, Momentum, Volume):
         A bar that reaches further above the high before than below the low before adds that to
         the ups, else to the downs; both and the true range are Wilder sums, ``sum += move - sum /
         period``, current bar in, and an index is 100 times its share of the true range. As in
-        Wilder's own sheet and in TA-Lib, the sums start with ``period - 1`` moves; StockCharts
-        starts with `period`, and agrees after some 150 bars. Look-back: ``10 * period`` bars. A
-        gap restarts it.
+        Achelis' sheet and in TA-Lib, the sums start with ``period - 1`` moves; StockCharts starts
+        with `period`, which matters for some hundred bars. Look-back: ``10 * period`` bars. A gap
+        restarts it.
 
         Examples
         --------
@@ -202,8 +203,9 @@ class Indicators(Averages, Momentum, Volume):
         Notes
         -----
         Wilder average of ``100 * |plus - minus| / (plus + minus)`` of `di`, seeded by the plain
-        average of the first `period`; current bar in. The seed of `di` makes it differ from
-        StockCharts for some 150 bars. Look-back: ``16 * period`` bars. A gap restarts it.
+        average of the first `period`; current bar in. Because `di` starts one move earlier than
+        on StockCharts, the first values differ, by up to a point or so, and by less than 0.01
+        after some hundred bars. Look-back: ``16 * period`` bars. A gap restarts it.
 
         Examples
         --------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from .bars import Bool, Float
+from .columns import Bool, Float
 from .errors import UsageError
 from .faults import COLUMNS
 
@@ -179,6 +179,8 @@ def over_runs(
 
 
 def _runs(known: Bool, breaks: Bool | None, least: int) -> Iterator[tuple[int, int]]:
+    if known.all() and (breaks is None or not breaks.any()):  # as a rule, and windows are many
+        return iter([(0, len(known))] if len(known) >= least else [])
     first = known.copy()
     first[1:] &= ~known[:-1] if breaks is None else ~known[:-1] | breaks[1:]
     last = known.copy()

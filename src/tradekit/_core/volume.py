@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bars import Bool, Float
 from .calendar import calendar_for
+from .columns import Bool, Float
 from .errors import UsageError
 from .lines import Lines, Need, over_runs, talib
 
