@@ -1,0 +1,171 @@
+"""Is a regime model causal, pure, resumable, and sure of what it says to the last bit?"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from .._core.bars import Bars
+from .._core.regime import RegimeAnalysis, RegimeModel
+from .._core.state import encode
+from ._check import Check, as_checks, fail
+from ._series import flat_bars, kit_bars, poisoned
+
+_LENGTH, _CUTS = 400, 8
+# A state may grow while it warms up, not for ever.
+_GROWTH = 1.5
+
+
+def check_regime_model(
+    model: RegimeModel,
+    *,
+    bars: Bars | None = None,
+    seed: int = 0,
+    known_failures: Mapping[str, str] | None = None,
+) -> tuple[Check, ...]:
+    """Give the checks that every regime model should pass, by name.
+
+    Parameters
+    ----------
+    model : RegimeModel
+        The one to try; copies of it are used.
+    bars : Bars, optional
+        Daily bars to try it on; else a market made from the seed.
+    seed : int
+        For that market and for where to cut.
+    known_failures : mapping of str to str, optional
+        Checks that are known to fail, each with the reason; one that passes is an error.
+
+    Returns
+    -------
+    tuple of Check
+        For ``@pytest.mark.parametrize("check", check_regime_model(...))``.
+
+    Examples
+    --------
+    >>> import tradekit
+    >>> class UpIsBull(tradekit.RegimeModel):
+    ...     '''Bull after a bar that closed up.'''
+    ...
+    ...     def _start(self):
+    ...         return ()
+    ...
+    ...     def _step(self, state, bar):
+    ...         return state, {"bull": 0.9, "bear": 0.1} if bar.close > bar.open else {"bear": 1.0}
+    >>> for check in check_regime_model(UpIsBull()):
+    ...     check()
+    """
+    trial = _Trial(model, bars, seed)
+    questions: dict[str, Callable[[], None]] = {
+        "prefix": trial.prefix,
+        "poisoned_future": trial.poisoned_future,
+        "stream_is_history": trial.stream_is_history,
+        "resumes": trial.resumes,
+        "steps_are_pure": trial.steps_are_pure,
+        "same_every_time": trial.same_every_time,
+        "state_stays_small": trial.state_stays_small,
+        "odd_bars": trial.odd_bars,
+    }
+    return as_checks(questions, known_failures)
+
+
+class _Trial:
+    def __init__(self, model: RegimeModel, bars: Bars | None, seed: int) -> None:
+        self.model, self.given, self.seed = model, bars, seed
+        self.who = type(model).__name__
+
+    def bars(self) -> Bars:
+        return self.given if self.given is not None else kit_bars(self.seed, _LENGTH)[0][:_LENGTH]
+
+    def fresh(self) -> RegimeModel:
+        return copy.deepcopy(self.model)
+
+    def cuts(self) -> list[int]:
+        rng = np.random.default_rng(self.seed)
+        return [int(cut) for cut in rng.integers(1, len(self.bars()), _CUTS)]
+
+    def prefix(self) -> None:
+        bars = self.bars()
+        said = self.fresh().classify(bars)
+        for cut in self.cuts():
+            self._same(said[:cut], self.fresh().classify(bars[:cut]), "when later bars are cut off")
+
+    def poisoned_future(self) -> None:
+        bars = self.bars()
+        said = self.fresh().classify(bars)
+        for cut in self.cuts():
+            for other in poisoned(bars, cut):
+                self._same(said[:cut], self.fresh().classify(other)[:cut], "when later bars change")
+
+    def stream_is_history(self) -> None:
+        bars, live = self.bars(), self.fresh()
+        self._same(self.fresh().classify(bars), [live.update(bar) for bar in bars], "bar by bar")
+
+    def resumes(self) -> None:
+        bars = self.bars()
+        said = self.fresh().classify(bars)
+        for cut in self.cuts():
+            before, after = self.fresh(), self.fresh()
+            for bar in bars[:cut]:
+                before.update(bar)
+            after.restore(json.loads(json.dumps(before.snapshot())))
+            self._same(said[cut:], [after.update(bar) for bar in bars[cut:]], "from a snapshot")
+
+    def steps_are_pure(self) -> None:
+        model = self.fresh()
+        state = model._start()
+        for bar in self.bars():
+            before = json.dumps(encode(state))
+            after, _ = model._step(state, bar)
+            if json.dumps(encode(state)) != before:
+                fail(
+                    self.who,
+                    "changes the state that _step was handed",
+                    expected="the same state, and a new one in the answer",
+                    got="another one",
+                    hint="copy what you change: {**state, 'mean': mean}",
+                )
+            state = after
+
+    def same_every_time(self) -> None:
+        bars, used = self.bars(), self.fresh()
+        first = used.classify(bars)
+        self._same(first, used.classify(bars), "the second time")
+        self._same(first, self.fresh().classify(bars), "from a copy")
+
+    def state_stays_small(self) -> None:
+        bars, model, sizes = self.bars(), self.fresh(), []
+        for bar in bars:
+            model.update(bar)
+            sizes.append(len(json.dumps(model.snapshot())))
+        half = sizes[len(sizes) // 2]
+        if sizes[-1] > _GROWTH * half:
+            fail(
+                self.who,
+                "remembers ever more",
+                expected=f"a state of about {half} characters, as half way",
+                got=f"{sizes[-1]} at the end",
+                hint="keep running sums, not bars: update must stay O(1)",
+            )
+
+    def odd_bars(self) -> None:
+        for bars in (flat_bars(300), flat_bars(1), flat_bars(0)):
+            self.fresh().classify(bars)
+
+    def _same(self, said: object, again: object, when: str) -> None:
+        pairs = zip(tuple(said), tuple(again), strict=True)  # type: ignore[call-overload]
+        for row, (then, now) in enumerate(pairs):
+            if then != now:
+                self._differ(row, then, now, when)
+
+    def _differ(self, row: int, then: RegimeAnalysis, now: RegimeAnalysis, when: str) -> None:
+        fail(
+            self.who,
+            f"says something else {when}",
+            expected=f"{then.regime.value} at {then.confidence} in row {row}",
+            got=f"{now.regime.value} at {now.confidence}",
+            hint="a step may rest on its state and its bar alone",
+        )
