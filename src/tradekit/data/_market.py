@@ -175,7 +175,7 @@ def factors(seed: int) -> Factors:
     """Draw the market-wide part once a seed."""
     transition = transition_matrix(SPELLS, EXITS)
     shares = stationary(transition)
-    states = chain(stream(seed, "regimes").random(ROWS), transition, shares)
+    states = chain(stream(seed, "weather").random(ROWS), transition, shares)
     z = stream(seed, "factors").standard_normal((2, len(FACTOR_VOLATILITY), ROWS))
     cascade = _cascade(stream(seed, "market volatility").random((ROWS, len(SWITCHES))).T)
     stress = VOLATILITIES[states] ** 2 * cascade * _leverage(z[:, MARKET])

@@ -124,8 +124,8 @@ class SimulatedRegimes:
     Examples
     --------
     >>> world = simulate_regimes(3)
-    >>> world.names[world.states[:5]]
-    array(['sideways', 'sideways', 'sideways', 'sideways', 'sideways'], dtype='<U8')
+    >>> world.labels[:5].tolist()
+    ['bull', 'bull', 'bull', 'bull', 'sideways']
     """
 
     bars: Bars
@@ -178,8 +178,8 @@ def simulate_regimes(seed: int, *, sessions: int = 2520) -> SimulatedRegimes:
     Examples
     --------
     >>> world = simulate_regimes(3, sessions=500)
-    >>> len(world.bars), round(world.dof, 1), world.transition.sum(axis=1)
-    (500, 5.9, array([1., 1., 1., 1.]))
+    >>> len(world.bars), round(world.dof, 1), world.names.tolist()
+    (500, 6.3, ['bull', 'bear', 'sideways', 'volatile'])
     """
     if not 2 <= sessions <= 15_000:
         raise UsageError("no such world", expected="2 to 15,000 sessions", got=str(sessions))

@@ -15,8 +15,9 @@ from .._core.bars import Bars
 from .._core.candidate import Candidate
 from .._core.clock import Clock, SystemClock, to_ns
 from .._core.errors import NoDataError, SourceError
+from .._core.request import BarsRequest, Capabilities
 from .._core.resample import resample
-from .._core.source import BarsRequest, Capabilities, DataSource
+from .._core.source import DataSource
 from .._core.timeframe import Timeframe
 from . import _market as market
 from ._regimes import NAMES, Labels, checked_seed
