@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ Dates = npt.NDArray[np.datetime64]
 
 # Explicit, so that no answer depends on the day it is asked: NYSE's record starts in 1928.
 FIRST, LAST, _KNOWN_TO_ALL = "1928-01-01", "2049-12-31", 2024
+_BUILDING = threading.RLock()
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -305,7 +307,6 @@ def _week(dates: Dates) -> Int:
     return np.asarray((dates.astype(np.int64) + 3) // 7, dtype=np.int64)
 
 
-@cache
 def calendar_for(code: str = "XNYS") -> Calendar:
     """Give the calendar of an exchange, from 1928 (or its first known session) to 2049.
 
@@ -330,6 +331,12 @@ def calendar_for(code: str = "XNYS") -> Calendar:
     >>> calendar_for()
     Calendar('XNYS', 1928-01-02 to 2049-12-31)
     """
+    with _BUILDING:  # threads that ask at once share one calendar
+        return _built(code)
+
+
+@cache
+def _built(code: str) -> Calendar:
     from exchange_calendars import errors, get_calendar_names
 
     try:

@@ -128,6 +128,7 @@ class SignalDetector(Interface):
         "scan": "_scan",
         "detect": "_detect",
         "signals": "_scan",
+        "levels": "_levels",
     }
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -231,6 +232,29 @@ class SignalDetector(Interface):
         """
         said = self.scan(bars)
         return tuple(_signal(self, bars, said, int(row)) for row in np.flatnonzero(said.fired))
+
+    @final
+    def levels(self, bars: Bars) -> tuple[Float, Float]:
+        """Say how far target and stop would lie from every close, whether it fires there or not.
+
+        Parameters
+        ----------
+        bars : Bars
+            Complete bars, oldest first.
+
+        Returns
+        -------
+        tuple of ndarray of float64
+            Distances of target and stop, in price; NaN where not known yet. With them, a base
+            rate can be measured: what the same levels would have done at any bar.
+
+        Raises
+        ------
+        ContractError
+            When ``_levels`` raises, or answers in another shape.
+        """
+        _check_bars(self, bars)
+        return _distances(self, bars)
 
     def _live(self, bars: Bars) -> Any:
         """The scores that matter now: by the hook for windows where there is one."""
