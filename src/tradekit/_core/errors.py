@@ -67,15 +67,6 @@ class TradekitError(Exception):
         sentence = f"{self.problem}: {', '.join(facts)}" if facts else self.problem
         return f"{sentence}. Try: {self.hint}" if self.hint else sentence
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are rebuilt from args, which know no keywords; errors cross processes.
-        facts = {"expected": self.expected, "got": self.got, "hint": self.hint, **self.context}
-        return _rebuild, (type(self), self.problem, facts)
-
-
-def _rebuild(kind: type[TradekitError], problem: str, facts: dict[str, Any]) -> TradekitError:
-    return kind(problem, **facts)
-
 
 class UsageError(TradekitError, ValueError):
     """The call is wrong: fix the call."""
@@ -108,10 +99,6 @@ class SourceError(TradekitError):
     def __init__(self, problem: str, *, retryable: bool | None = None, **facts: Any) -> None:
         self.retryable = self.default_retryable if retryable is None else retryable
         super().__init__(problem, **facts)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        kind, (cls, problem, facts) = super().__reduce__()
-        return kind, (cls, problem, {**facts, "retryable": self.retryable})
 
 
 class NoDataError(SourceError):
