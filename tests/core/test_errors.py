@@ -96,7 +96,7 @@ def test_a_rate_limit_carries_how_long_to_wait():
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_survives_copying_and_processes(kind, again):
-    error = kind("gone", expected="1", got=2, hint="wait", symbol="SPY", at=datetime(2024, 3, 8))
+    error = kind("gone", expected="1", got=2, hint="wait", symbol="SPY", at=1.5)
     twin = again(error)
     assert type(twin) is kind
     assert str(twin) == str(error)
@@ -118,8 +118,8 @@ def test_the_events_that_were_not_kept_survive_processes():
 
 
 def test_a_note_and_a_kind_of_your_own_survive_processes():
-    error = pickle.loads(pickle.dumps(_noted(Unplugged("gone", socket=3))))
-    assert (type(error), error.socket, error.__notes__) == (Unplugged, 3, ["at noon"])
+    error = pickle.loads(pickle.dumps(_noted(UnpluggedError("gone", socket=3))))
+    assert (type(error), error.socket, error.__notes__) == (UnpluggedError, 3, ["at noon"])
 
 
 def _noted(error):
@@ -127,7 +127,7 @@ def _noted(error):
     return error
 
 
-class Unplugged(SourceError):
+class UnpluggedError(SourceError):
     pass
 
 
