@@ -184,6 +184,19 @@ def test_the_reference_page_lists_exactly_the_exports(module: str):
     assert sorted(listed) == [f"{module}.{name}" for name in exports(module)]
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_type_checkers_see_every_export(module: str):
+    # Names that come by __getattr__ alone would be Any to them.
+    code = ast.parse(Path(importlib.import_module(module).__file__).read_text("utf-8"))
+    imported = [
+        n for node in ast.walk(code) if isinstance(node, ast.ImportFrom) for n in node.names
+    ]
+    defined = [n.name for n in code.body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
+    assigned = [n.id for n in ast.walk(code) if isinstance(n, ast.Name)]
+    seen = {*defined, *assigned, *(alias.asname or alias.name for alias in imported)}
+    assert not set(exports(module)) - seen
+
+
 def test_the_public_interface_is_the_one_that_was_agreed():
     agreed = SNAPSHOT.read_text("utf-8").splitlines()
     assert list(lines()) == agreed, "if it is meant: python tests/test_public.py --write"
