@@ -140,6 +140,7 @@ class Days:
     start: int
     prices: Float  # shape (4, n): open, high, low, close
     volume: Float
+    sigma: Float  # standard deviation of the log move from open to close
     news: Int  # rows
     splits: tuple[tuple[int, float], ...]  # (ex row, new shares per old share)
     dividends: Int  # ex rows
@@ -315,13 +316,13 @@ def days(seed: int, who: Company, stop: int) -> Days:
     high, low = excursions(day, variance, *draws)
     prices = np.exp(level - day + np.stack([np.zeros(n), high, low, day]))
     shares, splits = _splits(prices[3], who.ceiling)
-    surprise = np.abs(day) / np.sqrt(variance)
+    spread = np.sqrt(variance)
     activity = 0.35 * np.log(cascade * world.stress[rows] ** 0.4)
-    activity += 0.25 * surprise + 0.2 * z[2] + 1.1 * felt
+    activity += 0.25 * np.abs(day) / spread + 0.2 * z[2] + 1.1 * felt
     volume = np.maximum(np.rint(who.dollars / who.price * shares * np.exp(activity)), FEWEST)
     dated = tuple((row + who.start, ratio) for row, ratio in splits)
     prices = on_tick(prices / shares)
-    return Days(who.start, prices, volume, index[struck], dated, index[paid])
+    return Days(who.start, prices, volume, spread, index[struck], dated, index[paid])
 
 
 def _news(who: Company, index: Int, draws: Float) -> tuple[Bool, Float]:

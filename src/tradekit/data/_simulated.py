@@ -125,8 +125,8 @@ class SimulatedSource(DataSource):
         >>> from datetime import UTC
         >>> week = datetime(2024, 3, 4, tzinfo=UTC), datetime(2024, 3, 9, tzinfo=UTC)
         >>> sessions, labels = SimulatedSource().regimes(*week)
-        >>> sessions[0], len(labels)
-        (np.datetime64('2024-03-04'), 5)
+        >>> str(sessions[0]), len(labels)
+        ('2024-03-04', 5)
         """
         first = 0 if start is None else int(nyse().opens.searchsorted(to_ns(start)))
         first = max(first, int(weekday_rows().searchsorted(0)))
@@ -230,6 +230,14 @@ class SimulatedSource(DataSource):
         return nyse().sessions[past.news[past.news < past.first + known]]
 
     async def _fetch(self, request: BarsRequest) -> dict[str, Bars | SourceError]:
+        if request.timeframe.seconds % 60 or request.adjustment == "unknown":
+            raise NoDataError(
+                "the simulated market has no such bars",
+                expected="whole minutes, days or weeks; raw, split or all",
+                got=f"{request.timeframe} bars, adjustment {request.adjustment}",
+                hint="BarsRequest(symbols, '1Min', adjustment='raw')",
+                source=self.name,
+            )
         due = min(self._ns(request.end), self._ns(None))
         answers: dict[str, Bars | SourceError] = {}
         for symbol in request.symbols:
@@ -242,23 +250,16 @@ class SimulatedSource(DataSource):
 
     def _bars(self, request: BarsRequest, symbol: str, due: int) -> Bars:
         """Bars of all sessions that the request touches; the door cuts what it did not ask for."""
-        who, timeframe = self._company(symbol), request.timeframe
-        if timeframe.seconds % 60:
-            raise NoDataError(
-                "the simulated market has no seconds",
-                expected="1Min or whole minutes",
-                got=str(timeframe),
-                hint="timeframe='1Min'",
-            )
+        who = self._company(symbol)
         (born, gone), span = life(who), _span(request, due)
         first, last = max(born, span.start), min(gone, span.stop)
         if first >= last:
             raise self._absent(symbol, span)
         first = max(first, last - _enough(request, last))
         bars = self._print(request, who, slice(first, last), due)
-        if timeframe == bars.timeframe:
+        if request.timeframe == bars.timeframe:
             return bars
-        return resample(bars.until(due), timeframe, cut=first > born)
+        return resample(bars.until(due), request.timeframe, cut=first > born)
 
     def _print(self, request: BarsRequest, who: market.Company, span: slice, due: int) -> Bars:
         """Minutes or days of some sessions, adjusted as known when they are due."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache, lru_cache
+from typing import Any
 
 import attrs
 import numpy as np
@@ -13,9 +14,8 @@ from .._core.timeframe import Timeframe
 from . import _market as market
 from ._regimes import Float, Int, excursions, frozen, stream
 
-CANDIDATES = 24  # paths drawn; the one whose extremes are nearest to the day's is kept
+DRAWS = 16  # paths drawn, each used in four ways; that whose extremes come nearest is kept
 BETWEEN = 0.03  # share of a minute's variance between its predecessor's last trade and its first
-PARKINSON = math.sqrt(4 * math.log(2))  # root mean square range of a Brownian path of variance 1
 LEADER, FOLLOWING = "SPY", 0.95  # whose minutes lead all others, at most so closely
 MINUTE_NS, FULL_DAY = 60_000_000_000, 390
 
@@ -26,6 +26,7 @@ class History:
 
     first: int  # row of the calendar
     table: Float  # shape (5, n): open, high, low, close, volume
+    sigma: Float  # shape (n,): how much each day was going to move, in dollars
     splits: Float  # shape (n,): new shares per old share, 1 on ordinary days
     dividends: Float  # shape (n,): dollars per share, 0 on ordinary days
     news: Int  # rows of the calendar
@@ -83,6 +84,7 @@ def _history(seed: int, who: market.Company, stop: int) -> History:
     first, last = weekday_rows().searchsorted([days.start, days.start + len(days.volume)])
     rows = weekday_rows()[first:last]
     table = np.vstack([days.prices, days.volume])[:, rows - days.start]
+    sigma = days.sigma[rows - days.start] * table[0]
     # A half day trades for half a day.
     table[4] = np.rint(table[4] * _lengths()[first:last] / FULL_DAY)
     splits, dividends = np.ones(len(rows)), np.zeros(len(rows))
@@ -93,7 +95,7 @@ def _history(seed: int, who: market.Company, stop: int) -> History:
     dividends[paid] = np.round(who.dividend / 4 * table[3, paid - 1] / splits[paid], 4)
     news = rows.searchsorted(days.news)
     news = first + np.unique(news[news < len(rows)])
-    return History(int(first), *map(frozen, (table, splits, dividends, news)))
+    return History(int(first), *map(frozen, (table, sigma, splits, dividends, news)))
 
 
 def minute_table(seed: int, who: market.Company, span: slice) -> tuple[Int, Float, Int]:
@@ -123,55 +125,66 @@ def _drawn(
     past = history(seed, who, session)
     day, row = session - past.first, int(weekday_rows()[session])
     rng, count = stream(seed, "minutes", who.symbol, row), int(_lengths()[session])
-    return minutes(rng, past.table[:, day], count, noise, share)
+    return minutes(rng, past.table[:, day], float(past.sigma[day]), count, noise, share)
 
 
 def minutes(
-    rng: np.random.Generator, day: Float, count: int, market_noise: Float, share: float
+    rng: np.random.Generator, day: Float, sigma: float, count: int, others: Float, share: float
 ) -> tuple[Float, Float]:
     """Open, high, low, close and volume of each minute, shape (5, count), adding up to the day.
 
-    ``day`` holds its raw open, high, low, close and volume; ``share`` is the correlation with the
-    noise behind the market's own minutes. The noise behind these comes back as well.
+    ``day`` holds its raw open, high, low, close and volume, ``sigma`` is its standard deviation
+    in dollars; ``share`` is the correlation with the noise behind others' minutes. The noise behind
+    these comes back as well.
+
+    Sigma must not be read off the day's own range: a wide day would then wander more within the
+    day as well, so that buying what has fallen far would pay.
     """
-    z, u = rng.standard_normal((CANDIDATES + 4, count)), rng.random((2, count))
+    z, u = rng.standard_normal((4, count)), rng.random((2, count))
     swell = 0.25 * (_smooth(z[0]) + z[1])
     weight = _variance_curve(count) * np.exp(2 * swell)
-    weight /= weight.sum()
-    noise = math.sqrt(1 - share**2) * z[4:] + share * market_noise
+    steps = sigma * np.sqrt(weight / weight.sum())
     prices, volume = day[:4], float(day[4])
-    path, scale, chosen = _path(prices, weight, noise)
-    relative = _shape(path, scale * np.sqrt(weight), z[2], u)
-    move = np.abs(relative[3] - relative[0]) / (scale * np.sqrt(weight))
+    noise = _nearest(rng, prices, steps, share * others, math.sqrt(1 - share**2))
+    path = _bridge(steps, noise, float(prices[3] - prices[0]))
+    relative = _shape(path, steps, z[2], u)
+    move = np.abs(relative[3] - relative[0]) / steps
     traded = _volume_curve(count) * np.exp(swell + 0.3 * z[3]) * (0.6 + 0.5 * move)
     edges = np.floor(np.cumsum(traded) * (volume / traded.sum()))
     edges[-1] = volume
     bars = np.vstack([market.on_tick(_between(relative, prices)), np.diff(edges, prepend=0.0)])
-    return bars, noise[chosen]
+    return bars, noise
 
 
-def _path(prices: Float, weight: Float, noise: Float) -> tuple[Float, float, int]:
-    """Points from 0 to close - open whose extremes come near the day's, sigma, and which noise."""
+def _nearest(
+    rng: np.random.Generator, prices: Float, steps: Float, others: Float, own: float
+) -> Float:
+    """The noise, of many, whose path from open to close has extremes nearest to the day's."""
     open_, high, low, close = prices.tolist()
-    scale = max((high - low) / PARKINSON, 1e-9)
-    elapsed = np.cumsum(weight)
-    elapsed[-1] = 1.0
-    walks = np.cumsum(np.sqrt(weight) * noise, axis=1)
-    walks = scale * (walks - elapsed * walks[:, -1:]) + elapsed * (close - open_)
+    z = own * rng.standard_normal((DRAWS, len(steps)), dtype=np.float32)
+    z = np.concatenate([z, -z, z[:, ::-1], -z[:, ::-1]]) + others.astype(np.float32)
+    paths = _bridge(steps.astype(np.float32), z, np.float32(close - open_))
     # Continuous paths reach further than their minute marks (Broadie, Glasserman and Kou 1997).
-    beyond = 0.5826 * scale / math.sqrt(len(weight))
-    top = np.maximum(walks.max(axis=1), 0) + beyond - (high - open_)
-    bottom = np.minimum(walks.min(axis=1), 0) - beyond - (low - open_)
-    best = int(np.argmin(top**2 + bottom**2))
-    return np.concatenate([[0.0], walks[best]]), scale, best
+    beyond = 0.5826 * math.sqrt(np.mean(steps**2))
+    top = np.maximum(paths.max(axis=1), 0) + beyond - (high - open_)
+    bottom = np.minimum(paths.min(axis=1), 0) - beyond - (low - open_)
+    return z[np.argmin(top**2 + bottom**2)].astype(np.float64)
 
 
-def _shape(path: Float, sigma: Float, gaps: Float, draws: Float) -> Float:
+def _bridge(steps: Any, noise: Any, end: Any) -> Any:
+    """Random walks that end where they should."""
+    elapsed = np.cumsum(steps**2)
+    walks = np.cumsum(steps * noise, axis=-1)
+    walks += (elapsed / elapsed[-1]) * (end - walks[..., -1:])
+    return walks
+
+
+def _shape(path: Float, steps: Float, gaps: Float, draws: Float) -> Float:
     """Open, high, low and close of each minute of a path, each open a point between two closes."""
-    before, close = path[:-1], path[1:]
-    open_ = before + BETWEEN * (close - before) + math.sqrt(BETWEEN * (1 - BETWEEN)) * sigma * gaps
+    before, close = np.append(0.0, path[:-1]), path
+    open_ = before + BETWEEN * (close - before) + math.sqrt(BETWEEN * (1 - BETWEEN)) * steps * gaps
     open_[0] = 0.0
-    up, down = excursions(close - open_, (1 - BETWEEN) * sigma**2, *draws)
+    up, down = excursions(close - open_, (1 - BETWEEN) * steps**2, *draws)
     return np.stack([open_, open_ + up, open_ + down, close])
 
 
