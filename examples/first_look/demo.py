@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -43,7 +42,7 @@ def _fetch(
     for symbol in symbols:
         request = BarsRequest(symbol, timeframe, limit=limit)
         try:
-            yield asyncio.run(source.fetch(request))[symbol]
+            yield source.blocking.fetch(request)[symbol]
         except SourceError as error:
             console.print(f"Left out: {error}", style="red", highlight=False)
 

@@ -12,6 +12,7 @@ import attrs
 
 from .answers import as_source_error, ask, guarded, unable
 from .bar import Bar
+from .blocking import Blocking
 from .candidate import Candidate
 from .clock import Clock, SystemClock, to_ns
 from .doors import Interface
@@ -91,6 +92,11 @@ class DataSource(Interface):
 
     def _stream(self, symbols: tuple[str, ...], timeframe: Timeframe) -> AsyncIterator[Bar]:
         raise unable(self, "stream bars")
+
+    @property
+    def blocking(self) -> Blocking[DataSource]:
+        """The same source for plain scripts and notebooks: ``source.blocking.fetch(request)``."""
+        return Blocking(self)
 
     @final
     async def fetch(self, request: BarsRequest) -> Fetched:
