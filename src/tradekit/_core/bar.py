@@ -7,7 +7,9 @@ from datetime import datetime
 import attrs
 import numpy as np
 
-from .clock import to_ns
+from .clock import to_ns, to_utc
+from .columns import column
+from .errors import UsageError
 from .faults import COLUMNS, refuse_first
 from .timeframe import Timeframe
 
@@ -41,15 +43,21 @@ class Bar:
 
     symbol: str
     timeframe: Timeframe = attrs.field(converter=Timeframe)
-    time: datetime
+    time: datetime = attrs.field(converter=to_utc)
     open: float
     high: float
     low: float
     close: float
     volume: float
-    close_time: datetime
+    close_time: datetime = attrs.field(converter=to_utc)
 
     def __attrs_post_init__(self) -> None:
-        to_ns(self.time), to_ns(self.close_time)
-        row = {name: np.array([getattr(self, name)], dtype=float) for name in COLUMNS}
+        row = {name: column([getattr(self, name)]) for name in COLUMNS}
         refuse_first(self.symbol, np.array([to_ns(self.time)]), row)
+        if self.close_time <= self.time:
+            raise UsageError(
+                f"{self.symbol}: a bar is known after it began",
+                expected=f"a close_time after {self.time.isoformat()}",
+                got=self.close_time.isoformat(),
+                hint="close_time is when the bar was complete",
+            )

@@ -14,12 +14,13 @@ import numpy as np
 
 from .bar import Bar
 from .calendar import Calendar, calendar_for
-from .clock import from_ns, to_ns
-from .columns import Bool, Extra, Float, Int, readonly
+from .clock import from_ns, to_ns, to_utc
+from .columns import Bool, Extra, Float, Int, join, readonly, take
 from .columns import column as as_column
 from .columns import times as as_times
 from .errors import UsageError
-from .faults import COLUMNS, check_adjustment, check_extra, check_shapes, refuse_first
+from .faults import COLUMNS, check_extra, check_facts, check_shapes, refuse_first
+from .hours import check_labels
 from .timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Bars:
     (1, '2024-07-03T17:00:00+00:00')
     """
 
-    symbol: str = attrs.field(validator=attrs.validators.instance_of(str))
+    symbol: str
     timeframe: Timeframe = attrs.field(converter=Timeframe)
     time: Int = attrs.field(converter=as_times)
     open: Float = attrs.field(converter=as_column)
@@ -89,18 +90,20 @@ class Bars:
     adjustment: Adjustment = attrs.field(default="unknown", kw_only=True)
     calendar: str = attrs.field(default="XNYS", kw_only=True)
     dropped: int = attrs.field(default=0, kw_only=True)
-    stale_since: datetime | None = attrs.field(default=None, kw_only=True)
+    stale_since: datetime | None = attrs.field(
+        default=None, kw_only=True, converter=attrs.converters.optional(to_utc)
+    )
     _extra: dict[str, Extra] = attrs.field(factory=dict, kw_only=True, converter=dict)
     _memo: dict[str, Any] = attrs.field(factory=dict, init=False)
     _touched: dict[Any, Any] | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         columns = {name: getattr(self, name) for name in COLUMNS}
+        check_facts(self)
         check_shapes(self.symbol, {"time": self.time, **columns})
-        check_adjustment(self.adjustment)
-        if self.stale_since is not None:
-            to_ns(self.stale_since)
         refuse_first(self.symbol, self.time, columns)
+        if not self.timeframe.is_intraday:
+            check_labels(self, self._sessions)
         for name, column in self._extra.items():
             check_extra(self.symbol, self.close_time, name, column)
 
@@ -264,16 +267,14 @@ class Bars:
         array([nan, 0.7])
         """
         numbers, moments = as_column(values), as_times(known_at)
-        if name in COLUMNS or len(numbers) != len(moments) or (np.diff(moments) < 0).any():
+        if numbers.shape != (moments.size,) or (np.diff(moments.ravel()) < 0).any():
             raise UsageError(
                 f"{self.symbol}: cannot join {name!r}",
-                expected="a new name, and as many numbers as times, which never go back",
-                got=f"{len(numbers)} numbers and {len(moments)} times",
+                expected="as many numbers as times, which never go back",
+                got=f"numbers {numbers.shape} and times {moments.shape}",
                 hint="sort them by the time when they became known",
             )
-        last = np.searchsorted(moments, self.close_time, side="right") - 1
-        known = np.append(moments, np.iinfo(np.int64).min)[last]
-        joined = Extra(np.append(numbers, np.nan)[last], known)
+        joined = join(numbers, moments, self.close_time)
         return self._replace(extra={**self._extra, name: joined})
 
     def __len__(self) -> int:
@@ -352,8 +353,8 @@ class Bars:
                 hint="resample(bars, timeframe) for longer bars",
             )
         columns = {name: getattr(self, name)[rows] for name in ("time", *COLUMNS)}
-        extra = {k: Extra(v.values[rows], v.known_at[rows]) for k, v in self._extra.items()}
-        return self._bare(columns | {"_extra": extra}, self._kept_rows(rows), self._touched)
+        columns["_extra"] = take(self._extra, rows)
+        return self._bare(columns, self._kept_rows(rows), self._touched)
 
     def _kept_rows(self, rows: slice) -> dict[str, Any]:
         shared = [name for name in ("close_time", "session") if name in self._memo]
@@ -361,16 +362,17 @@ class Bars:
         if "gap_before" in self._memo:
             gaps = self._memo["gap_before"][rows].copy()
             gaps[:1] = False  # nothing is expected before the first bar
-            kept["gap_before"] = readonly(gaps)
+            gaps.flags.writeable = False
+            kept["gap_before"] = gaps
         return kept
 
     def _bare(self, changes: dict[str, Any], memo: dict[str, Any], touched: Any) -> Bars:
         # Checked once: rows of valid bars are valid, and windows are cut by the thousand.
-        bars = object.__new__(Bars)
+        bars, put = object.__new__(Bars), object.__setattr__
         for name in _SLOTS:
-            object.__setattr__(bars, name, changes.get(name, getattr(self, name)))
-        object.__setattr__(bars, "_memo", memo)
-        object.__setattr__(bars, "_touched", touched)
+            put(bars, name, changes[name] if name in changes else getattr(self, name))
+        put(bars, "_memo", memo)
+        put(bars, "_touched", touched)
         return bars
 
     def _watched(self) -> tuple[Bars, dict[Any, Any]]:

@@ -11,11 +11,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from .columns import Bool, Int, readonly
 from .errors import UsageError
 from .timeframe import Timeframe
 
-Int = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 Dates = npt.NDArray[np.datetime64]
 
 # Explicit, so that no answer depends on the day it is asked: NYSE's record starts in 1928.
@@ -163,9 +162,11 @@ class Calendar:
     def close_time(self, time: Int, timeframe: Timeframe) -> Int:
         """Tell when each bar is complete, so that it may be used.
 
-        Intraday bars end after their length, or at the session's close if that comes first. A
-        daily bar ends at the close of its session, a weekly bar at its last session's. A label
-        that is no session's is known when its local day (or week) is over.
+        Intraday bars end after their length, or at the session's close if that comes first; a bar
+        off the session's grid, as vendors' clock hours make them, may go on after the close, and
+        is known when its length is over. A daily bar ends at the close of its session, a weekly
+        bar at its last session's. A label that is no session's is known when its local day (or
+        week) is over.
 
         Parameters
         ----------
@@ -187,7 +188,10 @@ class Calendar:
         """
         if timeframe.is_intraday:
             row, end = self.locate(time), time + timeframe.ns
-            return np.where(row >= 0, np.minimum(end, self.closes[row]), end)
+            cut = np.flatnonzero((row >= 0) & (end > self.closes[row]))
+            cut = cut[(time[cut] - self.opens[row[cut]]) % timeframe.ns == 0]
+            end[cut] = self.closes[row[cut]]
+            return end
         dates = self.dates(time)
         if timeframe == "1Day":
             return self._period_close(_day(self.sessions), _day(dates), dates)
@@ -224,17 +228,30 @@ class Calendar:
         np.datetime64('2024-03-11T15:30:00.000000000')
         """
         row = int(np.searchsorted(self.closes, moment, side="right"))
-        if timeframe == "1Week":
-            weeks = _week(self.sessions)
-            last = np.searchsorted(weeks, weeks[row] + count - 1, side="right") - 1
-            return int(self.closes[last])
-        while timeframe.is_intraday:
-            begin = max(moment, int(self.opens[row]))
-            slots = -(-(int(self.closes[row]) - begin) // timeframe.ns)
-            if count <= slots:
-                return min(begin + count * timeframe.ns, int(self.closes[row]))
-            count, row = count - slots, row + 1
-        return int(self.closes[row + count - 1])
+        try:
+            if timeframe.is_intraday:
+                return self._intraday_later(row, moment, timeframe, count)
+            # A week is complete at its last session's close.
+            coming = self.sessions[row : row + 7 * (count + 1)]
+            period = (_week if timeframe == "1Week" else _day)(coming)
+            last = np.flatnonzero(np.diff(period, append=period[-1:] + 1))
+            return int(self.closes[row + last[count - 1]])
+        except IndexError:
+            raise UsageError(
+                f"{self.code}: no session is known that far ahead",
+                expected=f"a moment before the close of {self.sessions[-1]}",
+                got=f"{timeframe} bar number {count} after {np.datetime64(moment, 'ns')}",
+                hint="fewer bars, or a shorter timeframe",
+            ) from None
+
+    def _intraday_later(self, row: int, moment: int, timeframe: Timeframe, count: int) -> int:
+        while True:
+            start = np.arange(max(moment, int(self.opens[row])), self.closes[row], timeframe.ns)
+            end = np.minimum(start + timeframe.ns, self.closes[row])
+            end = end[(start < self.break_starts[row]) | (end > self.break_ends[row])]
+            if count <= len(end):
+                return int(end[count - 1])
+            count, row = count - len(end), row + 1
 
     def gap_before(self, time: Int, timeframe: Timeframe) -> Bool:
         """Tell before which bars an expected bar is missing.
@@ -267,12 +284,11 @@ class Calendar:
         return gap
 
     def _period_gap(self, time: Int, timeframe: Timeframe) -> Bool:
-        dates = self.dates(time)
-        if timeframe == "1Week":
-            return np.asarray(np.diff(_week(dates)) > 1)
+        number = _week if timeframe == "1Week" else _day
+        have, wanted = number(self.sessions), number(self.dates(time))
         # Sessions strictly between two labels; a label on a holiday is no session itself.
-        after = np.searchsorted(self.sessions, dates[:-1], side="right")
-        return np.asarray(np.searchsorted(self.sessions, dates[1:], side="left") > after)
+        after = np.searchsorted(have, wanted[:-1], side="right")
+        return np.asarray(np.searchsorted(have, wanted[1:], side="left") > after)
 
     def _intraday_gap(self, time: Int, timeframe: Timeframe) -> Bool:
         end, start = time[:-1] + timeframe.ns, time[1:]
@@ -373,20 +389,10 @@ def _widest(code: str) -> Any:
 
 
 def _from_schedule(code: str, schedule: Any, tz: str) -> Calendar:
-    sessions = schedule.index.to_numpy().astype("M8[D]")
-    opens, closes = (_ns(schedule[name]) for name in ("open", "close"))
-    starts, ends = (
-        _ns(schedule[name].fillna(schedule["close"])) for name in ("break_start", "break_end")
+    sessions = readonly(schedule.index.to_numpy().astype("M8[D]"))
+    opens, closes, starts, ends = (
+        readonly(times.fillna(schedule["close"]).dt.as_unit("ns").astype("int64").to_numpy())
+        for times in map(schedule.get, ("open", "close", "break_start", "break_end"))
     )
     blank = Calendar(code, tz, sessions, opens, opens, closes, starts, ends)
-    return attrs.evolve(blank, midnights=_frozen(blank.labels(sessions)))
-
-
-def _ns(column: Any) -> Int:
-    return _frozen(column.dt.as_unit("ns").astype("int64").to_numpy())
-
-
-def _frozen(values: Int) -> Int:
-    values = np.array(values, dtype=np.int64)
-    values.flags.writeable = False
-    return values
+    return attrs.evolve(blank, midnights=readonly(blank.labels(sessions)))

@@ -60,6 +60,27 @@ def from_ns(ns: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1_000)
 
 
+def to_utc(moment: datetime) -> datetime:
+    """Give the same moment as a plain UTC datetime, cut to microseconds.
+
+    Parameters
+    ----------
+    moment : datetime
+        Any aware time.
+
+    Raises
+    ------
+    UsageError
+        When it has no time zone.
+
+    Examples
+    --------
+    >>> to_utc(datetime.fromisoformat("2024-03-08T16:00-05:00")).isoformat()
+    '2024-03-08T21:00:00+00:00'
+    """
+    return from_ns(to_ns(moment))
+
+
 @runtime_checkable
 class Clock(Protocol):
     """Anything that can say what time it is."""
@@ -84,14 +105,6 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-def _aware(_: object, __: object, value: datetime) -> None:
-    to_ns(value)
-
-
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC) if getattr(value, "tzinfo", None) else value
-
-
 @attrs.frozen
 class FixedClock:
     """A clock that stands still: for tests and for questions about one past moment.
@@ -107,7 +120,7 @@ class FixedClock:
     '2024-03-08T21:00:00+00:00'
     """
 
-    at: datetime = attrs.field(converter=_utc, validator=_aware)
+    at: datetime = attrs.field(converter=to_utc)
 
     def now(self) -> datetime:
         """Return the same moment each time."""
@@ -131,7 +144,7 @@ class ReplayClock:
     9
     """
 
-    at: datetime = attrs.field(converter=_utc, validator=_aware)
+    at: datetime = attrs.field(converter=to_utc)
 
     def now(self) -> datetime:
         """Return the moment that the replay has reached."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -21,9 +22,25 @@ def column(values: object) -> Float:
     Parameters
     ----------
     values : array_like of float
-        Copied unless nobody else can write to it.
+        Copied unless nobody can write to it.
+
+    Raises
+    ------
+    UsageError
+        For texts, dates, truth values and whatever else is no number.
     """
-    return readonly(np.asarray(values, dtype=np.float64))
+    array = np.asarray(values)
+    try:
+        if array.dtype.kind in "bcmMSU":
+            raise TypeError(f"an array of {array.dtype}")
+        return readonly(array.astype(np.float64, copy=False))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "bars need numbers",
+            expected="arrays of float64; NaN for a volume that is not known",
+            got=str(error),
+            hint="Bars.from_frame(frame) for a DataFrame",
+        ) from None
 
 
 def times(values: object) -> Int:
@@ -37,19 +54,18 @@ def times(values: object) -> Int:
     Raises
     ------
     UsageError
-        For anything else.
+        For anything else, and for datetimes that nanoseconds cannot tell.
     """
-    values = np.asarray(values)
-    if values.dtype.kind == "M":
-        values = values.astype("M8[ns]")
-    if values.dtype.kind not in "iM":
-        raise UsageError(
-            "bars need times",
-            expected="int64 nanoseconds since 1970 UTC, or datetime64",
-            got=f"an array of {values.dtype}",
-            hint="Bars.from_frame(frame) for a DataFrame",
-        )
-    return readonly(values.astype(np.int64, copy=False))
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        exact = array.astype("M8[ns]")
+        lost = exact.astype(array.dtype) != array
+        if lost.any():
+            raise _no_times(str(array[lost][0]))
+        array = exact
+    elif array.dtype.kind != "i" and array.size:  # an empty list is floats to numpy
+        raise _no_times(f"an array of {array.dtype}")
+    return readonly(array.astype(np.int64, copy=False))
 
 
 def readonly(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -60,10 +76,28 @@ def readonly(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     values : ndarray
         Any.
     """
-    if values.flags.writeable or not values.flags.c_contiguous:
+    if _writable(values) or not values.flags.c_contiguous:
         values = values.copy()
         values.flags.writeable = False
     return values
+
+
+def _no_times(got: str) -> UsageError:
+    return UsageError(
+        "bars need times",
+        expected="int64 nanoseconds since 1970 UTC, or datetime64 from 1678 to 2261",
+        got=got,
+        hint="Bars.from_frame(frame) for a DataFrame",
+    )
+
+
+def _writable(values: Any) -> bool:
+    # A read-only view of an array that its owner can write to changes all the same.
+    while isinstance(values, np.ndarray):
+        if values.flags.writeable:
+            return True
+        values = values.base
+    return False
 
 
 @attrs.frozen(eq=False)
@@ -80,3 +114,33 @@ class Extra:
 
     values: Float = attrs.field(converter=column)
     known_at: Int = attrs.field(converter=times)
+
+
+def take(extra: Mapping[str, Extra], rows: slice | Int) -> dict[str, Extra]:
+    """Take the same rows of every joined column.
+
+    Parameters
+    ----------
+    extra : mapping of str to Extra
+        The columns.
+    rows : slice or ndarray of int64
+        Which rows.
+    """
+    return {name: Extra(each.values[rows], each.known_at[rows]) for name, each in extra.items()}
+
+
+def join(values: Float, known_at: Int, moments: Int) -> Extra:
+    """Tell at each moment the last number that was known, NaN before the first.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (m,)
+        The numbers.
+    known_at : ndarray of int64, shape (m,)
+        When each became known, never going back.
+    moments : ndarray of int64, shape (n,)
+        When they are asked for.
+    """
+    last = np.searchsorted(known_at, moments, side="right") - 1
+    known = np.append(known_at, np.iinfo(np.int64).min)[last]
+    return Extra(np.append(values, np.nan)[last], known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,16 @@ from .clock import from_ns
 from .columns import Bool, Extra, Float, Int
 from .errors import UsageError
 
+if TYPE_CHECKING:
+    from .bars import Bars
+
 ADJUSTMENTS = ("raw", "split", "all", "unknown")
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume")
 # Adjusting and storing prices as float32 moves them by about 1e-7; a tick is larger than 1e-6.
 ROUNDING = 1e-6
+# int64 nanoseconds reach 292 years from 1970; the ends are kept for closes, weeks and zones.
+_FARTHEST = 290 * 365 * 86_400 * 10**9
 _CURES = {
     "time goes back": "frame.sort_index()",
     "duplicate time": 'Bars.from_frame(frame, bad="drop"), which keeps the last of each',
@@ -77,13 +82,14 @@ def refuse_first(symbol: str, time: Int, columns: Mapping[str, Float]) -> None:
     """
     faults = row_faults(columns)
     step = np.diff(time, prepend=time[:1] - 1)
-    faults |= {"duplicate time": step == 0, "time goes back": step < 0}
+    far = (time < -_FARTHEST) | (time > _FARTHEST)
+    faults |= {"time out of range": far, "duplicate time": step == 0, "time goes back": step < 0}
     if any(rows.any() for rows in faults.values()):
         refuse_row(symbol, time, columns, faults)
 
 
 def refuse_row(
-    symbol: str, time: Int, columns: Mapping[str, Float], faults: Mapping[str, Bool]
+    symbol: str, time: Int, columns: Mapping[str, npt.NDArray[Any]], faults: Mapping[str, Bool]
 ) -> NoReturn:
     """Raise for the first faulty row, and say how many more there are.
 
@@ -93,14 +99,14 @@ def refuse_row(
         Whose bars.
     time : ndarray of int64
         Nanoseconds since 1970 UTC, one a row.
-    columns : mapping of str to ndarray of float64
-        The numbers of each row.
+    columns : mapping of str to ndarray
+        What stands in each row.
     faults : mapping of str to ndarray of bool
         What is wrong, and in which rows; at least one is.
     """
     first = {fault: int(np.argmax(rows)) for fault, rows in faults.items() if rows.any()}
     fault, row = min(first.items(), key=lambda item: item[1])
-    value = {name: float(column[row]) for name, column in columns.items()}
+    value = {name: column.item(row) for name, column in columns.items()}
     faulty = int(np.any(list(faults.values()), axis=0).sum())
     raise UsageError(
         f"{symbol}: impossible bar in row {row}, {fault} ({faulty} of {len(time)} rows are faulty)",
@@ -125,12 +131,39 @@ def check_shapes(symbol: str, columns: Mapping[str, npt.NDArray[Any]]) -> None:
         The columns, ``time`` among them.
     """
     shapes = {name: column.shape for name, column in columns.items()}
-    if any(shape != (len(columns["time"]),) for shape in shapes.values()):
+    if any(shape != (columns["time"].size,) for shape in shapes.values()):
         raise UsageError(
             f"{symbol}: the columns of bars differ in shape",
             expected="one flat array of the same length each",
             got=", ".join(f"{name} {shape}" for name, shape in shapes.items()),
             hint="Bars.from_frame(frame) for a DataFrame",
+        )
+
+
+def check_facts(bars: Bars) -> None:
+    """Refuse bars that do not say whose they are and where they come from.
+
+    Parameters
+    ----------
+    bars : Bars
+        At birth.
+    """
+    for name in ("symbol", "source", "feed", "calendar"):
+        word = getattr(bars, name)
+        if not isinstance(word, str) or not word:
+            raise UsageError(
+                f"bars need a {name}",
+                expected="a text",
+                got=repr(word),
+                hint="'unknown' for a source or feed that nobody knows",
+            )
+    check_adjustment(bars.adjustment)
+    if not isinstance(bars.dropped, int | np.integer) or bars.dropped < 0:
+        raise UsageError(
+            f"{bars.symbol}: how many rows were dropped?",
+            expected="a count of rows, from 0",
+            got=repr(bars.dropped),
+            hint="dropped=0, or len(frame) - len(bars)",
         )
 
 
@@ -165,6 +198,13 @@ def check_extra(symbol: str, close_time: Int, name: str, column: Extra) -> None:
     column : Extra
         Its numbers and when they became known.
     """
+    if name in COLUMNS or not isinstance(column, Extra):
+        raise UsageError(
+            f"{symbol}: {name!r} cannot be a joined column",
+            expected=f"an Extra, under another name than {', '.join(COLUMNS)}",
+            got=f"{type(column).__name__} {name!r}",
+            hint="bars.with_extra(name, values, known_at), which makes one",
+        )
     shapes = {f"extra {name}": column.values, f"known_at of {name}": column.known_at}
     check_shapes(symbol, {"time": close_time, **shapes})
     early = (column.known_at > close_time) & ~np.isnan(column.values)

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from .bars import Bars
 from .calendar import calendar_for
+from .columns import Int
 from .errors import UsageError
 from .faults import COLUMNS, refuse_row, row_faults
 from .hours import check_hours
 from .steps import find_timeframe, to_labels
+from .timeframe import Timeframe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TIME_COLUMNS = ("timestamp", "ts", "time", "datetime", "date")
+SYMBOL = ("symbol", "ticker")
 PROVENANCE = ("source", "feed", "adjustment", "calendar")
+# What int64 nanoseconds can tell, with room for closes and zones.
+_RANGE = "1680-01-01", "2259-12-31"
 _ISO = re.compile(r"\d{4}(-\d\d-\d\d|\d{4})([T ].*)?")
-_OFFSET = re.compile(r".*:\d\d(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)")
+_OFFSET = re.compile(r"\S+[T ].*(Z|[+-]\d\d(:?\d\d)?)")
 
 
 def read(
@@ -39,27 +43,29 @@ def read(
     """Read one symbol's bars from a DataFrame; `Bars.from_frame` says how."""
     _check_call(frame, label, bad, provenance)
     given = {key: value for key, value in provenance.items() if value is not None}
-    stated: dict[Any, Any] = {"adjustment": _guess_adjustment(frame), **frame.attrs, **given}
-    frame, symbol = _one_symbol(frame, symbol)
+    stated: dict[Any, Any] = {k: v for k, v in frame.attrs.items() if v is not None} | given
     calendar = calendar_for(stated.get("calendar", "XNYS"))
-    table, faults = _numbers(frame, symbol)
-    moments = _moments(frame, symbol, tz)
-    faults["time missing"] = np.asarray(moments.isna())
-    keep = _keep(symbol, moments, table, faults, bad)
-    length = find_timeframe(moments[keep], timeframe, stated.get("timeframe"), symbol, calendar)
+    picked, symbol = _one_symbol(frame, symbol)
+    columns = _columns(picked, symbol)
+    table, faults = _numbers(columns, symbol)
+    moments = _moments(picked, symbol, tz)
+    faults["time missing or out of range"] = np.asarray(moments.isna())
+    keep = _keep(symbol, moments, columns, faults, bad)
+    stated_length, step = stated.get("timeframe"), moments.freq
+    length = find_timeframe(moments[keep], timeframe, stated_length, symbol, calendar, step)
     time = to_labels(moments[keep], length, calendar, label, symbol)
     keep, time = (keep, time) if bad == "raise" else _last_of_each(keep, time)
+    stated.setdefault("adjustment", _guess_adjustment(frame, length))
     bars = Bars(
         symbol,
         length,
         time,
         *(table[name][keep] for name in COLUMNS),
-        dropped=int(stated.get("dropped", 0)) + len(frame) - len(keep),
-        stale_since=_instant(stated.get("stale_since")),
+        dropped=_attr(stated, "dropped", int, 0) + len(picked) - len(keep),
+        stale_since=_attr(stated, "stale_since", datetime.fromisoformat, None),
         **{key: stated[key] for key in PROVENANCE if key in stated},
     )
-    if label == "open":
-        check_hours(bars, calendar)
+    check_hours(bars, calendar)
     return bars
 
 
@@ -75,6 +81,24 @@ def write(bars: Bars) -> pd.DataFrame:
     facts: dict[Any, Any] = {key: getattr(bars, key) for key in ("symbol", *PROVENANCE, "dropped")}
     frame.attrs = {**facts, "timeframe": str(bars.timeframe), "stale_since": stale}
     return frame
+
+
+def symbols_of(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Name the symbols that a frame is about; none where it does not say.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `read` takes it.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the frame.
+    """
+    stated = frame.attrs.get("symbol")
+    symbols, _ = _symbols(frame)
+    return tuple(symbols if symbols is not None else [stated] if stated else ())
 
 
 def _check_call(frame: Any, label: str, bad: str, provenance: Mapping[str, Any]) -> None:
@@ -104,12 +128,13 @@ def _refuse(problem: str, expected: str, got: str, hint: str | None) -> NoReturn
     raise UsageError(problem, expected=expected, got=got, hint=hint)
 
 
-def _guess_adjustment(frame: pd.DataFrame) -> str:
+def _guess_adjustment(frame: pd.DataFrame, timeframe: Timeframe) -> str:
     """Tell yfinance's frames apart: unadjusted ones carry the adjusted close beside the close."""
     words = {str(word).lower() for column in frame.columns for word in np.atleast_1d(column)}
-    if "adj close" in words:
-        return "split"
     of_yfinance = set(frame.columns.names) == {"Price", "Ticker"} or "stock splits" in words
+    # Yahoo adjusts bars within a day for splits alone, whatever yfinance was asked for.
+    if "adj close" in words or (of_yfinance and timeframe.is_intraday):
+        return "split"
     return "all" if of_yfinance else "unknown"
 
 
@@ -136,24 +161,31 @@ def _one_symbol(frame: pd.DataFrame, symbol: str | None) -> tuple[pd.DataFrame, 
 def _symbols(frame: pd.DataFrame) -> tuple[list[Any] | None, Any]:
     """Find which symbols a frame names, and how to take one of them."""
     if frame.columns.nlevels == 2:
-        words = [{str(word).lower() for word in frame.columns.get_level_values(i)} for i in (0, 1)]
-        level = 1 if "close" in words[0] else 0
-        # A frame of several tickers is padded where only another ticker traded.
-        return list(frame.columns.unique(level)), lambda name: frame.xs(
-            name, axis=1, level=level
-        ).dropna(how="all")
+        return _symbols_of_columns(frame)
     if frame.index.nlevels == 2:
-        level = next((i for i, n in enumerate(frame.index.names) if n == "symbol"), 0)
+        named = [i for i, name in enumerate(frame.index.names) if str(name).lower() in SYMBOL]
+        times_first = frame.index.get_level_values(0).dtype.kind == "M"
+        level = named[0] if named else int(times_first)
         return list(frame.index.unique(level)), lambda name: frame.xs(name, level=level)
-    column = next((c for c in frame.columns if str(c).lower() in ("symbol", "ticker")), None)
+    column = next((c for c in frame.columns if str(c).lower() in SYMBOL), None)
     if column is None:
         return None, None
     return list(frame[column].unique()), lambda name: frame[frame[column] == name]
 
 
-def _numbers(frame: pd.DataFrame, symbol: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    import pandas as pd
+def _symbols_of_columns(frame: pd.DataFrame) -> tuple[list[Any], Any]:
+    words = [{str(word).lower() for word in frame.columns.get_level_values(i)} for i in (0, 1)]
+    level = 1 if "close" in words[0] else 0
+    # Times that reset_index() has moved into a column are no ticker's.
+    times = [column for column in frame.columns if "" in column]
+    frame = frame.set_index(times[0]) if times else frame
+    # A frame of several tickers is padded where only another ticker traded.
+    return list(frame.columns.unique(level)), lambda name: frame.xs(
+        name, axis=1, level=level
+    ).dropna(how="all")
 
+
+def _columns(frame: pd.DataFrame, symbol: str) -> dict[str, pd.Series[Any]]:
     named: dict[str, list[Any]] = {}
     for column in frame.columns:
         named.setdefault(str(column).strip().lower(), []).append(column)
@@ -161,11 +193,29 @@ def _numbers(frame: pd.DataFrame, symbol: str) -> tuple[dict[str, Any], dict[str
     for name, columns in found.items():
         if len(columns) != 1:
             _refuse_column(symbol, name, frame, columns)
-    series = {name: frame[columns[0]] for name, columns in found.items()}
-    parsed = {name: pd.to_numeric(column, errors="coerce") for name, column in series.items()}
+    return {name: frame[columns[0]] for name, columns in found.items()}
+
+
+def _numbers(
+    columns: Mapping[str, pd.Series[Any]], symbol: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Turn columns into floats, and find the rows that are none or cannot be a bar."""
+    parsed = {name: _parse_numbers(symbol, name, column) for name, column in columns.items()}
     table = {name: column.to_numpy(float, na_value=np.nan) for name, column in parsed.items()}
-    text = [np.isnan(table[name]) & series[name].notna().to_numpy() for name in COLUMNS]
+    text = [np.isnan(table[name]) & columns[name].notna().to_numpy() for name in COLUMNS]
     return table, {"not a number": np.any(text, axis=0), **row_faults(table)}
+
+
+def _parse_numbers(symbol: str, name: str, column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    no_numbers = "bcmM"  # truth values, complex numbers, durations and dates
+    if column.dtype.kind not in no_numbers:
+        column = pd.to_numeric(column, errors="coerce")
+    if column.dtype.kind in no_numbers:
+        problem = f"{symbol}: column {name!r} holds no numbers"
+        _refuse(problem, "prices or volumes", str(column.dtype), "another column")
+    return column
 
 
 def _refuse_column(symbol: str, name: str, frame: pd.DataFrame, found: list[Any]) -> NoReturn:
@@ -180,15 +230,13 @@ def _refuse_column(symbol: str, name: str, frame: pd.DataFrame, found: list[Any]
 def _moments(frame: pd.DataFrame, symbol: str, tz: str | None) -> pd.DatetimeIndex:
     import pandas as pd
 
-    times = (
-        frame.index if isinstance(frame.index, pd.DatetimeIndex) else _time_column(frame, symbol)
-    )
-    if not isinstance(times, pd.DatetimeIndex):
-        times = _parse(times, symbol)
-    times = times.as_unit("ns")
-    if times.tz is None and tz is not None:
-        times = _localize(times, tz, symbol)
-    return times if times.tz is None else times.tz_convert("UTC")
+    index = frame.index
+    found = index if isinstance(index, pd.DatetimeIndex) else _time_column(frame, symbol)
+    times = found if isinstance(found, pd.DatetimeIndex) else _parse(found, symbol)
+    first, last = (pd.Timestamp(date, tz=times.tz) for date in _RANGE)
+    told = (times >= first) & (times <= last)
+    times = (times if told.all() else pd.DatetimeIndex(times.where(told))).as_unit("ns")
+    return _localize(times, tz, symbol) if times.tz is None and tz is not None else times
 
 
 def _time_column(frame: pd.DataFrame, symbol: str) -> Any:
@@ -196,11 +244,7 @@ def _time_column(frame: pd.DataFrame, symbol: str) -> Any:
     name = next((named[word] for word in TIME_COLUMNS if word in named), None)
     if name is not None:
         return frame[name]
-    if (
-        frame.index.dtype == object
-        or frame.index.dtype.kind == "O"
-        or str(frame.index.dtype) == "str"
-    ):
+    if frame.index.dtype.kind in "OUM":  # texts, dates, and what pyarrow makes of both
         return frame.index.to_series()
     return _refuse(
         f"{symbol}: the frame has no times",
@@ -244,14 +288,15 @@ def _localize(times: pd.DatetimeIndex, tz: str, symbol: str) -> pd.DatetimeIndex
 
 
 def _keep(
-    symbol: str, moments: Any, table: dict[str, Any], faults: dict[str, Any], bad: str
-) -> npt.NDArray[np.int64]:
+    symbol: str, moments: Any, columns: Mapping[str, Any], faults: Mapping[str, Any], bad: str
+) -> Int:
     """Give the rows to keep: all of them, unless faulty rows may be dropped."""
     faulty = np.any(list(faults.values()), axis=0)
     if bad == "raise" and faulty.any():
-        refuse_row(symbol, moments.asi8, table, faults)
+        shown = {name: column.to_numpy() for name, column in columns.items()}
+        refuse_row(symbol, np.asarray(moments.asi8), shown, faults)
     order = np.argsort(moments.asi8, kind="stable") if bad == "drop" else np.arange(len(moments))
-    keep: npt.NDArray[np.int64] = order[~faulty[order]]
+    keep: Int = order[~faulty[order]]
     if not len(keep):
         fault = max(faults, key=lambda name: faults[name].sum())
         _refuse(
@@ -269,5 +314,13 @@ def _last_of_each(keep: Any, time: Any) -> tuple[Any, Any]:
     return keep[last], time[last]
 
 
-def _instant(value: Any) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+def _attr(stated: Mapping[Any, Any], name: str, read: Callable[[Any], Any], default: Any) -> Any:
+    try:
+        return read(stated[name]) if name in stated else default
+    except (TypeError, ValueError):
+        _refuse(
+            f"frame.attrs[{name!r}] cannot be read",
+            "what Bars.to_frame writes there",
+            repr(stated[name]),
+            "frame.attrs.clear()",
+        )

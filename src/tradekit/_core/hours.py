@@ -1,13 +1,16 @@
-"""Do the times of bars look like this exchange's hours? Two common lies are told apart."""
+"""Do the times of bars look like this exchange's? Common lies are told apart."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from .calendar import Calendar
+from .clock import from_ns
 from .errors import UsageError
+from .timeframe import Timeframe
 
 if TYPE_CHECKING:
     from .bars import Bars
@@ -19,11 +22,44 @@ _BEFORE, _AFTER = int(5.5 * _HOUR), 4 * _HOUR
 _ENOUGH = 3
 
 
+def check_labels(bars: Bars, calendar: Calendar) -> None:
+    """Refuse bars of days and weeks that are not labelled by their exchange's midnight.
+
+    Midnight UTC of a date is the evening before in New York: such a bar would be known a day
+    early.
+
+    Parameters
+    ----------
+    bars : Bars
+        Of days or weeks, at birth.
+    calendar : Calendar
+        Of their exchange.
+
+    Raises
+    ------
+    UsageError
+        Names the first such bar.
+    """
+    row = np.searchsorted(calendar.midnights, bars.time)
+    odd = calendar.midnights.take(row, mode="clip") != bars.time
+    if odd.any():  # no session's midnight, so it may be a holiday's
+        odd[odd] = calendar.labels(calendar.dates(bars.time[odd])) != bars.time[odd]
+    if odd.any():
+        first = from_ns(bars.time[odd][0])
+        raise UsageError(
+            f"{bars.symbol}: a {bars.timeframe} bar is labelled by its midnight in {calendar.tz}",
+            expected=f"calendar_for({calendar.code!r}).labels(dates)",
+            got=f"{first.astimezone(ZoneInfo(calendar.tz)):%Y-%m-%d %H:%M %Z}",
+            hint="Bars.from_frame(frame), which reads dates as providers write them",
+        )
+
+
 def check_hours(bars: Bars, calendar: Calendar) -> None:
-    """Refuse intraday bars whose labels are their ends, or stand in the wrong zone.
+    """Refuse bars whose labels are their ends, or that belong to another zone or exchange.
 
     Three sessions are needed to tell; fewer pass. A lie of this kind is silent otherwise: bars
-    labelled by their end are used a bar late, exchange times called UTC hours late.
+    labelled by their end are used a bar late, exchange times called UTC hours late, and a day of
+    crypto would be known at New York's close, hours before it is over.
 
     Parameters
     ----------
@@ -35,28 +71,53 @@ def check_hours(bars: Bars, calendar: Calendar) -> None:
     Raises
     ------
     UsageError
-        Says which of the two it looks like, and what to pass.
+        Says what it looks like, and what to pass.
     """
-    if not bars.timeframe.is_intraday or calendar.code == "24/7" or not len(bars):
+    if calendar.code == "24/7":
         return
+    if bars.timeframe.is_intraday:
+        _check_clock(bars, calendar)
+    elif bars.timeframe == "1Day":
+        _check_days(bars, calendar)
+
+
+def _check_days(bars: Bars, calendar: Calendar) -> None:
+    known = (bars.time >= calendar.midnights[0]) & (bars.time <= calendar.midnights[-1])
+    closed = known & (bars.session < 0)
+    # Exchanges that keep their hours differ in a few holidays; another zone or market in weekdays.
+    if closed.sum() > 1 and closed.sum() > len(bars) / 10:
+        raise UsageError(
+            f"{closed.sum()} of {len(bars)} days of {bars.symbol} are none of {calendar.code}",
+            expected=f"sessions of {calendar.code}",
+            got=f"{calendar.dates(bars.time[closed])[0]}, when it was closed",
+            hint="calendar='24/7' for crypto, or the code of the right exchange (XLON, XTKS, ...)",
+        )
+
+
+def _check_clock(bars: Bars, calendar: Calendar) -> None:
     dates = calendar.dates(bars.time)
-    day = np.searchsorted(calendar.sessions, np.unique(dates))
-    day = day[np.isin(np.unique(dates), calendar.sessions)]
-    start = np.searchsorted(dates, calendar.sessions[day])
-    end = np.searchsorted(dates, calendar.sessions[day], side="right") - 1
+    day = np.unique(calendar.session(bars.time, Timeframe("1Day")))
+    day = day[day >= 0]
     if len(day) < _ENOUGH:
         return
-    first, last = bars.time[start], bars.time[end]
+    first = bars.time[np.searchsorted(dates, calendar.sessions[day])]
+    last = bars.time[np.searchsorted(dates, calendar.sessions[day], side="right") - 1]
     opens, closes = calendar.opens[day], calendar.closes[day]
     noon = (opens + closes) // 2
     span = f"{len(day)} sessions of {bars.symbol}"
-    if (last < noon).all() and (first < opens - 2 * _HOUR).all():
+    # Bars that all lie before the open, or after the close, are chosen ones.
+    if (last < noon).all() and (first < opens - 2 * _HOUR).all() and (last > opens).any():
         raise _shifted(span, "end before the middle of the day", calendar)
-    if (first > noon).all() and (last > closes + _HOUR).all():
+    if (first > noon).all() and (last > closes + _HOUR).all() and (first < closes).any():
         raise _shifted(span, "start after the middle of the day", calendar)
     for begin, finish in ((opens, closes), (opens - _BEFORE, closes + _AFTER)):
         on_end, on_begin = last == finish, first == begin + bars.timeframe.ns
-        if on_end.mean() > 0.5 and on_begin.any() and (last <= finish).all() and (first > begin).all():
+        if (
+            on_end.mean() > 0.5
+            and on_begin.any()
+            and (last <= finish).all()
+            and (first > begin).all()
+        ):
             raise _labelled_by_end(span)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .bars import Bars
 from .calendar import Calendar, calendar_for
 from .clock import to_ns
-from .columns import Extra, Int
+from .columns import Int, take
 from .errors import UsageError
 from .timeframe import Timeframe
 
@@ -67,7 +67,7 @@ def resample(
     rows = np.flatnonzero(inside)
     starts = rows[np.flatnonzero(np.diff(label[rows], prepend=-1))] if len(rows) else rows
     grouped = _group(bars, longer, label, rows, starts)
-    kept = grouped[1 if cut and _lacks_its_start(bars, label, starts) else 0 :]
+    kept = grouped[1:] if cut and _lacks_its_start(bars, calendar, longer, grouped) else grouped
     return kept.until(to_ns(asof) if asof else int(bars.close_time[-1]) if len(bars) else 0)
 
 
@@ -125,25 +125,23 @@ def _group(bars: Bars, longer: Timeframe, label: Int, rows: Int, starts: Int) ->
         for name, ufunc in fold.items()
     }
     ends = ends if len(at) else rows
-    extra = {k: Extra(v.values[ends], v.known_at[ends]) for k, v in bars.extra.items()}
     dropped = bars.dropped + len(bars) - len(rows)
     return bars._replace(
         timeframe=longer,
         time=label[starts],
         open=bars.open[starts],
         close=bars.close[ends],
-        extra=extra,
+        extra=take(bars.extra, ends),
         dropped=dropped,
         **columns,
     )
 
 
-def _lacks_its_start(bars: Bars, label: Int, starts: Int) -> bool:
-    if not len(starts):
+def _lacks_its_start(bars: Bars, calendar: Calendar, longer: Timeframe, grouped: Bars) -> bool:
+    if not len(grouped):
         return False
-    first = int(starts[0])
-    begins = label[first]
-    if not bars.timeframe.is_intraday:
-        return bool(bars.time[first] != begins)
-    opened = calendar_for(bars.calendar).opens[bars.session[first]]
-    return bool(bars.time[first] > max(begins, opened))
+    begins = grouped.time[0]
+    if not longer.is_intraday:
+        first = np.searchsorted(calendar.midnights, begins)  # a Monday may be a holiday
+        begins = (calendar.opens if bars.timeframe.is_intraday else calendar.midnights)[first]
+    return bool(bars.time[bars.session >= 0][0] > begins)

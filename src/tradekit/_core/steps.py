@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .calendar import Calendar
+from .calendar import Calendar, Dates
+from .columns import Int
 from .errors import UsageError
 from .timeframe import Timeframe
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Int = npt.NDArray[np.int64]
-
 _NS = 1_000_000_000
 _DAY = 86_400 * _NS
 # A week with two holidays around a weekend leaves sessions four days apart, and never five.
 _LONGEST_WEEKEND = 4
+# Weeks labelled by their first session move by a day around holidays.
+_LONGEST_WEEK = 8
+# So many steps share a divisor by chance only once in thirteen times, and less with every further.
+_ENOUGH = 4
 
 
 def find_timeframe(
@@ -29,6 +31,7 @@ def find_timeframe(
     stated: str | None,
     symbol: str,
     calendar: Calendar,
+    freq: Any = None,
 ) -> Timeframe:
     """Take the asked timeframe, else the one that the frame states, else the usual step.
 
@@ -42,6 +45,8 @@ def find_timeframe(
         Named in errors.
     calendar : Calendar
         Whose local dates tell rows of one day apart.
+    freq : DateOffset, optional
+        Step of the frame's index, which pandas knows where it has just resampled.
 
     Returns
     -------
@@ -51,9 +56,9 @@ def find_timeframe(
     Raises
     ------
     UsageError
-        When they do, or when a single row tells no step.
+        When they do, or when they tell no step.
     """
-    steps = _Steps(moments, calendar)
+    steps = _Steps(moments, calendar, freq)
     if asked or stated:
         timeframe = Timeframe(asked or stated)
         if steps.contradict(timeframe):
@@ -64,7 +69,7 @@ def find_timeframe(
         raise UsageError(
             f"{symbol}: how long are these bars?",
             expected="timeframe=..., or rows at a regular step",
-            got=f"{len(moments)} rows",
+            got=str(steps),
             hint="Bars.from_frame(frame, symbol, '5Min')",
         )
     return usual
@@ -107,10 +112,19 @@ def to_labels(
             got=f"{moments[0]} (naive)",
             hint=f"tz='UTC', or tz={calendar.tz!r} for exchange time",
         )
-    return np.asarray(moments.asi8) - (timeframe.ns if label == "close" else 0)
+    ns = np.asarray(moments.asi8)
+    return _starts(ns, timeframe, calendar) if label == "close" else ns
 
 
-def session_dates(moments: pd.DatetimeIndex, calendar: Calendar) -> npt.NDArray[np.datetime64]:
+def _starts(ends: Int, timeframe: Timeframe, calendar: Calendar) -> Int:
+    """Move labels back by one bar; a session's last bar may be shorter than the others."""
+    row = calendar.locate(ends - 1)
+    rest = (calendar.closes[row] - calendar.opens[row]) % timeframe.ns
+    short = (row >= 0) & (rest > 0) & (ends == calendar.closes[row]) & np.isin(ends - rest, ends)
+    return ends - np.where(short, rest, timeframe.ns)
+
+
+def session_dates(moments: pd.DatetimeIndex, calendar: Calendar) -> Dates:
     """Tell which local date each row of daily bars is about.
 
     Vendors label a day by its local midnight, by midnight UTC of its date, by a bare date or by a
@@ -128,42 +142,61 @@ def session_dates(moments: pd.DatetimeIndex, calendar: Calendar) -> npt.NDArray[
     ndarray of datetime64[D]
         Dates.
     """
-    ns = np.asarray(moments.asi8)
-    if moments.tz is None or (ns % _DAY == 0).all():
-        return ns.astype("M8[ns]").astype("M8[D]")
-    return calendar.dates(ns)
+    if moments.tz is None or _at_midnight(moments):
+        return moments.tz_localize(None).to_numpy().astype("M8[D]")
+    return calendar.dates(np.asarray(moments.asi8))
+
+
+def _at_midnight(moments: pd.DatetimeIndex) -> bool:
+    return bool((moments == moments.normalize()).all())
 
 
 class _Steps:
     """The distances between rows: within one day, and from one day to the next."""
 
-    def __init__(self, moments: pd.DatetimeIndex, calendar: Calendar) -> None:
+    def __init__(self, moments: pd.DatetimeIndex, calendar: Calendar, freq: Any) -> None:
         moments = moments.unique().sort_values()
-        dates = session_dates(moments, calendar).astype(np.int64)
+        ns, dates = np.asarray(moments.asi8), session_dates(moments, calendar)
         self.rows = len(moments)
-        self.within = np.diff(np.asarray(moments.asi8))[np.diff(dates) == 0]
-        self.days = np.diff(np.unique(dates))
+        self.stated = abs((moments[0] + freq - moments[0]).value) if freq is not None else None
+        self.within = np.diff(ns)[np.diff(dates) == np.timedelta64(0)]
+        self.days = np.diff(np.unique(dates)).astype(np.int64)
+        # A day that stands there twice, as yfinance's unfinished one may, makes no hours of days.
+        self.intraday = len(self.within) > 0 and 2 * len(self.within) >= len(self.days)
+        self.dated = _at_midnight(moments) or bool((calendar.labels(dates) == ns).all())
+
+    def __str__(self) -> str:
+        if self.usual() is not None:
+            return f"rows mostly one {self.usual()} apart"
+        return f"rows {self.days.min()} days apart" if len(self.days) else "1 row"
 
     def usual(self) -> Timeframe | None:
-        if len(self.within):
+        if self.stated is not None:
+            return _length(self.stated)
+        if self.intraday:
             values, counts = np.unique(self.within, return_counts=True)
-            return Timeframe(timedelta(microseconds=int(values[counts.argmax()]) // 1_000))
-        if len(self.days):
-            return Timeframe("1Day" if self.days.min() <= _LONGEST_WEEKEND else "1Week")
-        return None
+            return _length(int(values[counts.argmax()]))
+        return _length(int(self.days.min()) * _DAY) if len(self.days) else None
 
     def contradict(self, timeframe: Timeframe) -> bool:
+        if self.stated is not None or (not timeframe.is_intraday and len(self.days) > 1):
+            return self.usual() != timeframe
         if not timeframe.is_intraday:
-            shortest = self.days.min() if len(self.days) > 1 else None
-            if len(self.within) or shortest is None:
-                return bool(len(self.within))
-            return bool((shortest > _LONGEST_WEEKEND) == (timeframe == "1Day"))
+            return self.intraday
         if not len(self.within):
-            return self.rows > 2
-        # Sparse rows may skip bars, but they stand on the grid, and some stand side by side.
-        sparse = len(self.within) > 1 and self.within.min() > timeframe.ns
+            return self.rows > 2 and self.dated
+        # Sparse rows may skip bars, but then they do not all stand on a coarser grid.
+        coarse = len(self.within) >= _ENOUGH and np.gcd.reduce(self.within) > timeframe.ns
         usual = self.usual()
-        return bool(sparse or (usual is not None and usual < timeframe))
+        return bool(coarse or (usual is not None and usual < timeframe))
+
+
+def _length(step: int) -> Timeframe | None:
+    if step < _DAY:
+        return Timeframe(timedelta(microseconds=step // 1_000))
+    if step <= _LONGEST_WEEKEND * _DAY:
+        return Timeframe("1Day")
+    return Timeframe("1Week") if step <= _LONGEST_WEEK * _DAY else None
 
 
 def _contradiction(
@@ -175,6 +208,6 @@ def _contradiction(
     return UsageError(
         f"{symbol}: {speaker} and the times contradict each other",
         expected=f"rows one {timeframe} apart",
-        got=f"rows mostly one {usual} apart",
-        hint=f"{cure}timeframe={str(usual)!r}",
+        got=str(steps),
+        hint=cure + (f"timeframe={str(usual)!r}" if usual else "bars of a week at most"),
     )

@@ -18,7 +18,7 @@ _UNITS = {
     "Week": ("w", "wk", "week", "weeks"),
 }
 _UNIT_OF = {alias: unit for unit, aliases in _UNITS.items() for alias in aliases}
-_TEXT = re.compile(r"\s*(\d+)\s*([A-Za-z]+)\s*")
+_TEXT = re.compile(r"\s*(\d{1,9})\s*([A-Za-z]+)\s*")
 _HINT = "'1Min', '5Min', '15Min', '30Min', '1Hour', '2Hour', '4Hour', '1Day' or '1Week'"
 
 
