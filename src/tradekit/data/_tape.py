@@ -149,7 +149,7 @@ def minutes(
     path = _bridge(steps, noise, float(prices[3] - prices[0]))
     relative = _shape(path, steps, z[2], u)
     move = np.abs(relative[3] - relative[0]) / steps
-    traded = _volume_curve(count) * np.exp(swell + 0.3 * z[3]) * (0.6 + 0.5 * move)
+    traded = _volume_curve(count) * np.exp(swell + 0.4 * z[3]) * (1 + 0.25 * move)
     edges = np.floor(np.cumsum(traded) * (volume / traded.sum()))
     edges[-1] = volume
     bars = np.vstack([market.on_tick(_between(relative, prices)), np.diff(edges, prepend=0.0)])
@@ -168,7 +168,7 @@ def _nearest(
     beyond = 0.5826 * math.sqrt(np.mean(steps**2))
     top = np.maximum(paths.max(axis=1), 0) + beyond - (high - open_)
     bottom = np.minimum(paths.min(axis=1), 0) - beyond - (low - open_)
-    return z[np.argmin(top**2 + bottom**2)].astype(np.float64)
+    return np.asarray(z[np.argmin(top**2 + bottom**2)], dtype=np.float64)
 
 
 def _bridge(steps: Any, noise: Any, end: Any) -> Any:
