@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import importlib
+import warnings
+
 import numpy as np
 import pytest
 
@@ -18,3 +21,12 @@ def _minutes(close, high=None, low=None, volume=100.0, at=None, calendar="24/7")
 def minutes():
     """Make one-minute bars of closes; at says which minutes, so that one can be missing."""
     return _minutes
+
+
+@pytest.fixture(scope="session")
+def alpaca():
+    """The vendor's data models, without the noise of importing them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        importlib.import_module("alpaca.data.models")
+        return importlib.import_module("alpaca.data")

@@ -31,7 +31,7 @@ def to_ns(moment: datetime) -> int:
     >>> to_ns(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
     1000000000
     """
-    if getattr(moment, "tzinfo", None) is None:
+    if getattr(moment, "tzinfo", None) is None or moment.utcoffset() is None:
         raise UsageError(
             "a time needs a zone",
             expected="an aware datetime",
