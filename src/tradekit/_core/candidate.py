@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite
 
 import attrs
 
-from .clock import to_ns
+from .clock import to_utc
+from .counts import count
 from .errors import UsageError
+
+
+def _rank(value: object) -> int:
+    return count(value, "candidates are ranked", "rank=1 for the best")
 
 
 @attrs.frozen
@@ -31,6 +37,11 @@ class Candidate:
     asof : datetime
         Aware; everything it rests on was known by then.
 
+    Raises
+    ------
+    UsageError
+        When there is no symbol, rank, finite score or aware moment.
+
     Examples
     --------
     >>> from datetime import UTC
@@ -39,19 +50,19 @@ class Candidate:
     1
     """
 
-    symbol: str = attrs.field(validator=attrs.validators.min_len(1))
+    symbol: str
     category: str
-    rank: int
+    rank: int = attrs.field(converter=_rank)
     score: float
     reason: str
     source: str
-    asof: datetime
+    asof: datetime = attrs.field(converter=to_utc)
 
     def __attrs_post_init__(self) -> None:
-        to_ns(self.asof)
-        if self.rank < 1 or not abs(self.score) < float("inf"):
+        if not self.symbol or not isfinite(self.score):
             raise UsageError(
-                f"{self.symbol}: no place in a ranking",
-                expected="a rank from 1 and a finite score",
-                got=f"rank {self.rank}, score {self.score}",
+                "no place in a ranking",
+                expected="a symbol and a finite score",
+                got=f"symbol {self.symbol!r}, score {self.score}",
+                hint="leave out what cannot be scored",
             )

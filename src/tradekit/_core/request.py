@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 import attrs
+from attrs.converters import optional
 
 from .bars import Adjustment, Bars
-from .clock import to_ns
+from .clock import to_utc
+from .counts import count
 from .errors import SourceError, UsageError
-from .faults import check_adjustment
 from .timeframe import Timeframe
+
+Asked = Literal["all", "split", "raw"]
 
 
 def as_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:
@@ -22,8 +25,36 @@ def as_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:
     ----------
     symbols : str or sequence of str
         As the caller wrote them.
+
+    Returns
+    -------
+    tuple of str
+        At least one name, each once.
+
+    Raises
+    ------
+    UsageError
+        When they are none, or no names.
+
+    Examples
+    --------
+    >>> as_symbols("SPY"), as_symbols(["SPY", "QQQ"])
+    (('SPY',), ('SPY', 'QQQ'))
     """
-    return (symbols,) if isinstance(symbols, str) else tuple(symbols)
+    one = isinstance(symbols, str) or not isinstance(symbols, Iterable)
+    names: tuple[Any, ...] = (symbols,) if one else tuple(symbols)
+    if not names or not all(map(_is_name, names)) or len(set(names)) < len(names):
+        expected, hint = "at least one name, each once", "symbols=('SPY', 'QQQ')"
+        refuse("no such symbols", expected, repr(symbols), hint)
+    return names
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and name == name.strip()
+
+
+def _limit(value: object) -> int:
+    return count(value, "a limit counts bars", "limit=300")
 
 
 @attrs.frozen
@@ -37,7 +68,7 @@ class BarsRequest:
     timeframe : Timeframe or str
         Length of the bars.
     start, end : datetime, optional
-        Aware. Bars that open at or after ``start`` and are complete by ``end``; without ``end``,
+        Aware. Bars that open at or after ``start`` and are complete by ``end``, and in any case
         by the source's now.
     limit : int, optional
         At most the newest so many bars of each symbol.
@@ -57,29 +88,18 @@ class BarsRequest:
 
     symbols: tuple[str, ...] = attrs.field(converter=as_symbols)
     timeframe: Timeframe = attrs.field(converter=Timeframe)
-    start: datetime | None = attrs.field(default=None, kw_only=True)
-    end: datetime | None = attrs.field(default=None, kw_only=True)
-    limit: int | None = attrs.field(default=None, kw_only=True)
-    adjustment: Adjustment = attrs.field(default="all", kw_only=True)
+    start: datetime | None = attrs.field(default=None, kw_only=True, converter=optional(to_utc))
+    end: datetime | None = attrs.field(default=None, kw_only=True, converter=optional(to_utc))
+    limit: int | None = attrs.field(default=None, kw_only=True, converter=optional(_limit))
+    adjustment: Asked = attrs.field(default="all", kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        names = self.symbols
-        if not names or len(set(names)) < len(names) or not all(_is_name(name) for name in names):
-            refuse(
-                "which symbols?", "at least one name, each once", repr(names), "symbols=('SPY',)"
-            )
-        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
-            refuse("a limit counts bars", "an int above zero", repr(self.limit), "limit=300")
-        edges = [to_ns(edge) for edge in (self.start, self.end) if edge is not None]
-        if len(edges) == 2 and edges[0] >= edges[1]:
-            refuse(
-                "an empty window", "start before end", f"{self.start} to {self.end}", "swap them"
-            )
-        check_adjustment(self.adjustment)
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and name == name.strip()
+        if self.start and self.end and self.start >= self.end:
+            window = f"{self.start} to {self.end}"
+            refuse("an empty window", "start before end", window, "swap them")
+        if self.adjustment not in get_args(Asked):
+            got, hint = repr(self.adjustment), "'all' for splits and dividends"
+            refuse("no such adjustment", "'all', 'split' or 'raw'", got, hint)
 
 
 def refuse(problem: str, expected: str, got: str, hint: str) -> NoReturn:
@@ -115,11 +135,20 @@ class Fetched:
     failures: dict[str, SourceError] = attrs.field(factory=dict)
 
     def __getitem__(self, symbol: str) -> Bars:
-        """Give one symbol's bars, or raise the reason why there are none."""
+        """Give one symbol's bars, or raise the reason why there are none.
+
+        Raises
+        ------
+        SourceError
+            That reason.
+        UsageError
+            When the symbol was not asked for.
+        """
         if symbol in self.failures:
             raise self.failures[symbol]
         if symbol not in self.bars:
-            refuse(f"{symbol} was not asked for", ", ".join(self.bars), symbol, "ask for it")
+            asked = ", ".join([*self.bars, *self.failures]) or "none"
+            refuse(f"{symbol} was not asked for", f"one of {asked}", symbol, "ask for it")
         return self.bars[symbol]
 
 

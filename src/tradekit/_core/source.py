@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final, runtime_checkable
 
 import attrs
 
-from .answers import as_source_error, ask, guarded, unable
+from .answers import ask, blamed, heard, unable
 from .bar import Bar
 from .blocking import Blocking
 from .candidate import Candidate
 from .clock import Clock, SystemClock, to_ns
-from .doors import Interface
-from .request import BarsRequest, Capabilities, Fetched, as_symbols
+from .counts import count
+from .doors import Interface, breach
+from .request import BarsRequest, Capabilities, Fetched, as_symbols, refuse
 from .timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ class BarsProvider(Protocol):
 class DataSource(Interface):
     """A place where bars come from: write ``_fetch``, and the door checks all it answers.
 
-    The door leaves out bars that are not complete by the request's end (or by `clock`'s now),
-    cuts to the window and the limit, and turns whatever the hook raises into a `SourceError`.
+    The door leaves out bars that are not complete by the request's end and by `clock`'s now, cuts
+    to the window and the limit, and turns whatever the hook raises into a `SourceError`.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class DataSource(Interface):
         "quotes": "_quotes",
         "stream": "_stream",
     }
+    _kit: ClassVar[str] = "check_source"
 
     @abstractmethod
     async def _fetch(self, request: BarsRequest) -> Any:
@@ -111,12 +114,18 @@ class DataSource(Interface):
         -------
         Fetched
             Every symbol of the request, either in ``bars`` or in ``failures``.
+
+        Raises
+        ------
+        ContractError
+            When the hook cannot be awaited, or gives something that is no answer.
         """
-        due = to_ns(request.end or self.clock.now())
+        if not isinstance(request, BarsRequest):
+            refuse("no request", "a BarsRequest", repr(request), "BarsRequest('SPY', '5Min')")
+        now = self.clock.now()
+        due = to_ns(min(request.end or now, now))
         parts = (
-            [request]
-            if self.batch
-            else [attrs.evolve(request, symbols=symbol) for symbol in request.symbols]
+            [request] if self.batch else [attrs.evolve(request, symbols=s) for s in request.symbols]
         )
         answers = await asyncio.gather(*(ask(self, part, due) for part in parts))
         fetched = Fetched()
@@ -143,11 +152,16 @@ class DataSource(Interface):
 
         Raises
         ------
+        UsageError
+            When the limit counts nothing.
         SourceError
             When the source cannot look.
         """
-        found = await guarded(self, self._discover(category, limit))
-        return tuple(found)[:limit]
+        most = count(limit, "a limit counts symbols", "limit=20")
+        found = await heard(self, "_discover", self._discover, category, most)
+        if not isinstance(found, Sequence) or not all(isinstance(c, Candidate) for c in found):
+            raise breach(self, "_discover answered otherwise", "a list of Candidate", repr(found))
+        return tuple(found[:most])
 
     @final
     async def quotes(self, symbols: str | Sequence[str]) -> dict[str, Mapping[str, float]]:
@@ -168,7 +182,10 @@ class DataSource(Interface):
         SourceError
             When the source cannot quote.
         """
-        return dict(await guarded(self, self._quotes(as_symbols(symbols))))
+        found = await heard(self, "_quotes", self._quotes, as_symbols(symbols))
+        if not isinstance(found, Mapping):
+            raise breach(self, "_quotes answered otherwise", "quotes by symbol", repr(found))
+        return dict(found)
 
     @final
     async def stream(self, symbols: str | Sequence[str], timeframe: str) -> AsyncIterator[Bar]:
@@ -191,11 +208,17 @@ class DataSource(Interface):
         SourceError
             When the source cannot stream, or the stream breaks.
         """
+        names, length = as_symbols(symbols), Timeframe(timeframe)
+        wanted = {(name, length) for name in names}
         newest: dict[str, datetime] = {}
-        try:
-            async for bar in self._stream(as_symbols(symbols), Timeframe(timeframe)):
-                if bar.symbol not in newest or bar.time > newest[bar.symbol]:
-                    newest[bar.symbol] = bar.time
-                    yield bar
-        except Exception as error:
-            raise as_source_error(self, error) from error
+        with blamed(self):
+            bars = self._stream(names, length)
+            # Hang up on the vendor as soon as nobody listens.
+            async with aclosing(bars) if isinstance(bars, AsyncGenerator) else nullcontext():
+                async for bar in bars:
+                    if not isinstance(bar, Bar) or (bar.symbol, bar.timeframe) not in wanted:
+                        expected = f"{length} bars of {', '.join(names)}"
+                        raise breach(self, "_stream gave something else", expected, repr(bar))
+                    if bar.symbol not in newest or bar.time > newest[bar.symbol]:
+                        newest[bar.symbol] = bar.time
+                        yield bar
