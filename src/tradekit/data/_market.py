@@ -203,10 +203,12 @@ def _leverage(z: Float) -> Float:
 
 def _cascade(draws: Float) -> Float:
     """Variance by a Markov-switching multifractal: levels that renew within days to years."""
-    renew, high = draws < SWITCHES[:, None], draws < SWITCHES[:, None] / 2
-    renew[:, 0], high[:, 0] = True, draws[:, 0] < 0.5
-    last = np.maximum.accumulate(np.where(renew, np.arange(draws.shape[1]), 0), axis=1)
-    ups = np.take_along_axis(high, last, axis=1).sum(axis=0)
+    ups = np.zeros(draws.shape[1], dtype=np.int64)
+    for rate, draw in zip(SWITCHES, draws, strict=True):
+        renewed = np.append(0, np.flatnonzero(draw[1:] < rate) + 1)
+        high = draw[renewed] < rate / 2
+        high[0] = draw[0] < 0.5
+        ups += np.repeat(high, np.diff(renewed, append=len(ups)))
     levels = np.arange(len(SWITCHES) + 1)
     variance = (1 + CASCADE) ** levels * (1 - CASCADE) ** levels[::-1]
     return np.asarray(variance[ups], dtype=np.float64)
@@ -384,4 +386,7 @@ def _ratio(price: float, ceiling: float) -> float:
 
 def on_tick(prices: Float) -> Float:
     """Round to cents, below a dollar to hundredths of a cent."""
-    return np.where(prices < 1, np.round(prices, 4), np.round(prices, 2))
+    cents = np.round(prices, 2)
+    cheap = prices < 1
+    cents[cheap] = np.round(prices[cheap], 4)
+    return cents

@@ -83,7 +83,7 @@ def _history(seed: int, who: market.Company, stop: int) -> History:
     days = market.days(seed, who, stop)
     first, last = weekday_rows().searchsorted([days.start, days.start + len(days.volume)])
     rows = weekday_rows()[first:last]
-    table = np.vstack([days.prices, days.volume])[:, rows - days.start]
+    table = np.take(np.vstack([days.prices, days.volume]), rows - days.start, axis=1)
     sigma = days.sigma[rows - days.start] * table[0]
     # A half day trades for half a day.
     table[4] = np.rint(table[4] * _lengths()[first:last] / FULL_DAY)
