@@ -29,9 +29,9 @@ def test_a_candidate_says_why_and_since_when():
     [
         ("rank", 0, "candidates are ranked: expected a whole number from 1, got 0"),
         ("rank", 1.5, "a whole number from 1, got 1.5"),
-        ("score", float("nan"), "a symbol and a finite score, got symbol 'NVDA', score nan"),
-        ("score", float("-inf"), "a finite score"),
-        ("symbol", "", "no place in a ranking: expected a symbol"),
+        ("score", float("nan"), "Candidate needs score: expected a finite number, got nan"),
+        ("score", None, "Candidate needs score"),
+        ("symbol", "", "a candidate is a symbol: expected its name, got ''"),
         ("asof", datetime(2024, 3, 8), "a time needs a zone"),  # noqa: DTZ001
     ],
 )

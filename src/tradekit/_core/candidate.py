@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from math import isfinite
 
 import attrs
 
 from .clock import to_utc
-from .counts import count
 from .errors import UsageError
+from .figures import as_float, count, finite
 
 
 def _rank(value: object) -> int:
@@ -53,16 +52,11 @@ class Candidate:
     symbol: str
     category: str
     rank: int = attrs.field(converter=_rank)
-    score: float
+    score: float = attrs.field(converter=as_float, validator=finite)
     reason: str
     source: str
     asof: datetime = attrs.field(converter=to_utc)
 
     def __attrs_post_init__(self) -> None:
-        if not self.symbol or not isfinite(self.score):
-            raise UsageError(
-                "no place in a ranking",
-                expected="a symbol and a finite score",
-                got=f"symbol {self.symbol!r}, score {self.score}",
-                hint="leave out what cannot be scored",
-            )
+        if not self.symbol:
+            raise UsageError("a candidate is a symbol", expected="its name", got=repr(self.symbol))

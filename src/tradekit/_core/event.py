@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime
-from enum import Enum, StrEnum
+from datetime import datetime
 from hashlib import blake2b
-from math import isfinite
+from numbers import Integral
 from typing import Any, ClassVar
 
 import attrs
+import numpy as np
 
-from .clock import to_ns
-from .errors import UsageError
+from .clock import to_utc
+from .details import details, plain
+from .errors import ContractError, UsageError
+from .figures import as_float, finite
+from .words import Word, words
 
 
-class Mode(StrEnum):
+class Mode(Word):
     """Whose money it is.
 
     Examples
@@ -31,7 +34,7 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
-class MissReason(StrEnum):
+class MissReason(Word):
     """Why a setup was not traded; the free text stands beside it.
 
     Examples
@@ -57,57 +60,13 @@ class MissReason(StrEnum):
     OTHER = "other"
 
 
-def plain(value: Any) -> Any:
-    """Turn free detail into JSON values; what JSON cannot say becomes its text.
-
-    Parameters
-    ----------
-    value : object
-        Anything that a bot hands in.
-
-    Returns
-    -------
-    object
-        Texts, finite numbers, booleans, None, lists and dicts with text keys.
-
-    Examples
-    --------
-    >>> plain({"stop": float("nan"), "tags": ("a", 1)})
-    {'stop': 'nan', 'tags': ['a', 1]}
-    """
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        value = value.item()
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float) and isfinite(value):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _aware(_: Event, __: object, value: datetime) -> None:
-    to_ns(value)
-
-
-def _finite(event: Event, field: attrs.Attribute[float], value: float | None) -> None:
-    if value is not None and not isfinite(value):
-        raise UsageError(
-            f"{type(event).__name__} with no number",
-            expected=f"a finite {field.name}, or None when it is not known",
-            got=str(value),
-        )
-
-
 def _number(**options: Any) -> Any:
-    return attrs.field(validator=_finite, **options)
+    return attrs.field(converter=as_float, validator=finite, **options)
 
 
 _KINDS: dict[str, type[Event]] = {}
+# What comes back from JSON equal to what it was.
+_KEPT = (str, Integral, float, np.bool_, datetime, tuple, dict, type(None))
 
 
 @attrs.frozen(kw_only=True)
@@ -142,9 +101,9 @@ class Event:
 
     v: ClassVar[int] = 1
 
-    time: datetime = attrs.field(kw_only=False, validator=_aware)
+    time: datetime = attrs.field(kw_only=False, converter=to_utc)
     seen_at: datetime = attrs.field(
-        default=attrs.Factory(lambda self: self.time, takes_self=True), validator=_aware
+        default=attrs.Factory(lambda self: self.time, takes_self=True), converter=to_utc
     )
     run: str = ""
     mode: Mode = attrs.field(default=Mode.SIMULATED, converter=Mode)
@@ -153,7 +112,25 @@ class Event:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _KINDS[cls.__name__] = cls
+        known = _KINDS.setdefault(cls.__name__, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ContractError(
+                f"two kinds of events are named {cls.__name__}",
+                expected=f"the one in {known.__module__}",
+                got=f"another one in {cls.__module__}",
+                hint="another name: it is what is written, and what is read back",
+            )
+        _KINDS[cls.__name__] = cls  # attrs makes a class twice, and a notebook as often as it likes
+
+    def __attrs_post_init__(self) -> None:
+        for field in attrs.fields(type(self)):
+            if not isinstance(value := getattr(self, field.name), _KEPT):
+                raise UsageError(
+                    f"{self.kind} cannot keep its {field.name}",
+                    expected="a text, a number, a truth value, a time or details",
+                    got=repr(value),
+                    hint=f"{field.name}=str(...)",
+                )
 
     @property
     def kind(self) -> str:
@@ -193,29 +170,41 @@ class Event:
         Raises
         ------
         UsageError
-            When the kind or a field is unknown.
+            When the kind or a field is unknown, or one is missing.
         """
         facts = {key: value for key, value in values.items() if key not in ("id", "kind", "v")}
         cls = _KINDS.get(str(values.get("kind")))
-        names = {field.name: field for field in attrs.fields(cls)} if cls else {}
-        if cls is None or not set(facts) <= set(names):
+        types = {field.name: field.type for field in attrs.fields(cls)} if cls else {}
+        if cls is None or not set(facts) <= set(types):
             raise UsageError(
                 "an event that this version does not know",
                 expected=f"one of {', '.join(sorted(_KINDS))}, with its own fields",
                 got=f"{values.get('kind')} with fields {', '.join(facts)}",
                 hint="a newer tradekit, or import the module that defines it",
             )
-        return cls(**{key: _revive(names[key], value) for key, value in facts.items()})
+        try:
+            return cls(**{key: _revive(types[key], value) for key, value in facts.items()})
+        except TypeError as error:
+            raise UsageError(
+                f"an incomplete {cls.__name__}", expected="what to_dict gave", got=str(error)
+            ) from error
 
     def _said(self) -> dict[str, Any]:
         fields = {f.name: plain(getattr(self, f.name)) for f in attrs.fields(type(self))}
         return {"kind": self.kind, "v": self.v, **fields}
 
 
-def _revive(field: attrs.Attribute[Any], value: Any) -> Any:
-    if "datetime" in str(field.type) and isinstance(value, str):
+def _revive(kind: Any, value: Any) -> Any:
+    if "datetime" not in str(kind) or not isinstance(value, str):
+        return value
+    try:
         return datetime.fromisoformat(value)
-    return value
+    except ValueError as error:
+        hint = "datetime.isoformat()"
+        raise UsageError("no time", expected="an ISO text", got=repr(value), hint=hint) from error
+
+
+_KINDS["Event"] = Event
 
 
 @attrs.frozen(kw_only=True)
@@ -223,7 +212,7 @@ class RunStarted(Event):
     """A bot began to run."""
 
     name: str
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -231,7 +220,7 @@ class RunEnded(Event):
     """A bot stopped, and why."""
 
     reason: str
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -250,7 +239,7 @@ class SetupDetected(Event):
     stop_loss: float | None = _number(default=None)
     source_method: str | None = None
     signal_id: str | None = None
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -263,7 +252,7 @@ class SetupExecuted(Event):
     size: float = _number()
     stated_price: float | None = _number(default=None)
     unlinked: bool = False
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -276,7 +265,7 @@ class SetupMissed(Event):
     reason: str
     confidence: float | None = _number(default=None)
     unlinked: bool = False
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -301,7 +290,7 @@ class TradeEntered(Event):
     stated_price: float | None = _number(default=None)
     strategy: str = ""
     unlinked: bool = False
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -313,7 +302,7 @@ class TradeExited(Event):
     quantity: float = _number()
     stated_price: float | None = _number(default=None)
     reason: str = ""
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -355,17 +344,17 @@ class MarketConditionChanged(Event):
     regime: str
     confidence: float = _number()
     previous: str | None = None
-    key_indicators: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    key_indicators: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
 class WatchlistChanged(Event):
     """Which symbols are watched now, and why some came and went."""
 
-    symbols: tuple[str, ...] = attrs.field(converter=tuple)
-    added: dict[str, str] = attrs.field(factory=dict, converter=plain)
-    removed: dict[str, str] = attrs.field(factory=dict, converter=plain)
-    categories: dict[str, str] = attrs.field(factory=dict, converter=plain)
+    symbols: tuple[str, ...] = attrs.field(converter=words)
+    added: dict[str, str] = attrs.field(factory=dict, converter=details)
+    removed: dict[str, str] = attrs.field(factory=dict, converter=details)
+    categories: dict[str, str] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -385,8 +374,8 @@ class ErrorOccurred(Event):
     component: str
     message: str
     error: str | None = None
-    frames: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    frames: tuple[str, ...] = attrs.field(default=(), converter=words)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)
 
 
 @attrs.frozen(kw_only=True)
@@ -395,4 +384,4 @@ class AlertRaised(Event):
 
     name: str
     message: str
-    details: dict[str, Any] = attrs.field(factory=dict, converter=plain)
+    details: dict[str, Any] = attrs.field(factory=dict, converter=details)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, ClassVar, Self, final
 
 import attrs
@@ -17,9 +16,10 @@ from .clock import to_ns
 from .doors import Interface
 from .errors import ContractError, UsageError
 from .state import decode, encode
+from .words import Word
 
 
-class Regime(StrEnum):
+class Regime(Word):
     """Four kinds of market; equal to the plain text.
 
     Examples

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NoReturn, get_args
+from typing import Literal, NoReturn, get_args
 
 import attrs
 from attrs.converters import optional
 
 from .bars import Adjustment, Bars
 from .clock import to_utc
-from .counts import count
 from .errors import SourceError, UsageError
+from .figures import count
 from .timeframe import Timeframe
+from .words import words
 
 Asked = Literal["all", "split", "raw"]
 
@@ -41,8 +42,7 @@ def as_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:
     >>> as_symbols("SPY"), as_symbols(["SPY", "QQQ"])
     (('SPY',), ('SPY', 'QQQ'))
     """
-    one = isinstance(symbols, str) or not isinstance(symbols, Iterable)
-    names: tuple[Any, ...] = (symbols,) if one else tuple(symbols)
+    names = words(symbols)
     if not names or not all(map(_is_name, names)) or len(set(names)) < len(names):
         expected, hint = "at least one name, each once", "symbols=('SPY', 'QQQ')"
         refuse("no such symbols", expected, repr(symbols), hint)

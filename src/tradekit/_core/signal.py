@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum
 from hashlib import blake2b
 
 import attrs
+from attrs.converters import optional
 
-from .clock import to_ns
+from .clock import to_ns, to_utc
 from .errors import UsageError
+from .figures import as_float, finite
 from .timeframe import Timeframe
+from .words import Word, words
 
 
-class Direction(StrEnum):
+class Direction(Word):
     """Where the price is expected to go; equal to the plain text.
 
     Examples
@@ -31,7 +34,7 @@ class Direction(StrEnum):
         return 1 if self is Direction.BULLISH else -1
 
 
-class SignalType(Enum):
+class SignalType(Word):
     """What kind of event a signal is about.
 
     Examples
@@ -81,7 +84,14 @@ class SignalStrength(IntEnum):
         -------
         SignalStrength
             From VERY_WEAK below 20 to VERY_STRONG from 80.
+
+        Raises
+        ------
+        UsageError
+            When it is out of range.
         """
+        if not 0 <= confidence <= 100:
+            raise UsageError("no such confidence", expected="0 to 100", got=str(confidence))
         return cls(min(int(confidence // 20) + 1, 5))
 
 
@@ -112,7 +122,7 @@ class Signal:
     calibrated : bool
         Whether the confidence was fitted out of sample.
     warmup : bool
-        Whether the detector had less history than it needs to agree with itself.
+        Whether the detector had less history than it needs to agree with itself; never calibrated.
     base_rate : float, optional
         Confidence of saying the same at any bar, 0 to 100.
     price_target, stop_loss : float, optional
@@ -125,7 +135,8 @@ class Signal:
     Raises
     ------
     UsageError
-        When a number is out of range or a level stands on the wrong side of the price.
+        When a number is out of range, a level stands on the wrong side of the price, or a signal
+        of the warm-up claims to be calibrated.
 
     Examples
     --------
@@ -138,32 +149,41 @@ class Signal:
     """
 
     symbol: str
-    time: datetime
+    time: datetime = attrs.field(converter=to_utc)
     timeframe: Timeframe = attrs.field(converter=Timeframe)
     signal_type: SignalType = attrs.field(converter=SignalType)
     direction: Direction = attrs.field(converter=Direction)
-    confidence: float
-    price: float
+    confidence: float = attrs.field(converter=as_float, validator=finite)
+    price: float = attrs.field(converter=as_float, validator=finite)
     source_method: str
     family: str
     calibrated: bool = attrs.field(default=False, kw_only=True)
     warmup: bool = attrs.field(default=False, kw_only=True)
-    base_rate: float | None = attrs.field(default=None, kw_only=True)
-    price_target: float | None = attrs.field(default=None, kw_only=True)
-    stop_loss: float | None = attrs.field(default=None, kw_only=True)
-    reasons: tuple[str, ...] = attrs.field(default=(), kw_only=True, converter=tuple)
-    expires_at: datetime | None = attrs.field(default=None, kw_only=True)
+    base_rate: float | None = attrs.field(
+        default=None, kw_only=True, converter=as_float, validator=finite
+    )
+    price_target: float | None = attrs.field(
+        default=None, kw_only=True, converter=as_float, validator=finite
+    )
+    stop_loss: float | None = attrs.field(
+        default=None, kw_only=True, converter=as_float, validator=finite
+    )
+    reasons: tuple[str, ...] = attrs.field(default=(), kw_only=True, converter=words)
+    expires_at: datetime | None = attrs.field(
+        default=None, kw_only=True, converter=optional(to_utc)
+    )
 
     def __attrs_post_init__(self) -> None:
-        to_ns(self.time)
-        if self.expires_at is not None and to_ns(self.expires_at) <= to_ns(self.time):
-            _refuse(self, "expires_at after time", f"{self.expires_at}")
+        if self.expires_at is not None and self.expires_at <= self.time:
+            _refuse(self, f"expires_at after {self.time}", f"{self.expires_at}")
         for name in ("confidence", "base_rate"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 100:
                 _refuse(self, f"{name} from 0 to 100", str(value))
+        if self.calibrated and self.warmup:
+            _refuse(self, "calibrated or warmup", "both")
         ahead, behind = (self._distance(level) for level in (self.price_target, self.stop_loss))
-        if not 0 < self.price < float("inf") or ahead <= 0 or behind >= 0:
+        if self.price <= 0 or ahead <= 0 or behind >= 0:
             levels = f"price {self.price}, target {self.price_target}, stop {self.stop_loss}"
             _refuse(self, "a price above zero, the target ahead of it, the stop behind it", levels)
 

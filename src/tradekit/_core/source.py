@@ -16,8 +16,8 @@ from .bar import Bar
 from .blocking import Blocking
 from .candidate import Candidate
 from .clock import Clock, SystemClock, to_ns
-from .counts import count
 from .doors import Interface, breach
+from .figures import count
 from .request import BarsRequest, Capabilities, Fetched, as_symbols, refuse
 from .timeframe import Timeframe
 

@@ -1,0 +1,101 @@
+"""Numbers as they are handed in: counts, and finite figures."""
+
+from __future__ import annotations
+
+from math import isfinite
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    import attrs
+
+
+def count(value: object, problem: str, hint: str) -> int:
+    """Check a number that counts from one.
+
+    Parameters
+    ----------
+    value : int
+        What came; NumPy's integers count as well, truth values do not.
+    problem, hint : str
+        Of the error: what it counts, and a good one.
+
+    Returns
+    -------
+    int
+        The same number.
+
+    Raises
+    ------
+    UsageError
+        When it is no whole number, or below one.
+
+    Examples
+    --------
+    >>> count(3, "a limit counts bars", "limit=300")
+    3
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
+        return int(value)
+    raise UsageError(problem, expected="a whole number from 1", got=repr(value), hint=hint)
+
+
+def as_float(value: float | None) -> Any:
+    """Make a plain float of a real number; leave anything else for `finite` to refuse.
+
+    Parameters
+    ----------
+    value : float
+        What came; NumPy's numbers count as well, truth values do not.
+
+    Returns
+    -------
+    float
+        The same number.
+
+    Examples
+    --------
+    >>> as_float(3), as_float("3")
+    (3.0, '3')
+    """
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+
+
+def finite(instance: object, field: attrs.Attribute[Any], value: object) -> None:
+    """Check that a field of an attrs class holds a finite number, or None where it may.
+
+    Parameters
+    ----------
+    instance : object
+        Whose field.
+    field : Attribute
+        The field, converted by `as_float`; None is taken where it is the default.
+    value : float
+        What it holds.
+
+    Raises
+    ------
+    UsageError
+        When it holds anything else.
+
+    Examples
+    --------
+    >>> import attrs
+    >>> @attrs.frozen
+    ... class Fee:
+    ...     dollars: float = attrs.field(converter=as_float, validator=finite)
+    >>> Fee(float("nan"))
+    Traceback (most recent call last):
+    tradekit._core.errors.UsageError: Fee needs dollars: expected a finite number, got nan
+    """
+    if value is None and field.default is None:
+        return
+    if not isinstance(value, float) or not isfinite(value):
+        absent = " or None" if field.default is None else ""
+        raise UsageError(
+            f"{type(instance).__name__} needs {field.name}",
+            expected=f"a finite number{absent}",
+            got=repr(value),
+        )

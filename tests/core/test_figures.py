@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import attrs
+import numpy as np
+import pytest
+
+from tradekit._core.errors import UsageError
+from tradekit._core.figures import as_float, count, finite
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
+def test_whole_numbers_from_one_count(value):
+    assert count(value, "bars are counted", "bars=3") == value
+    assert type(count(value, "bars are counted", "bars=3")) is int
+
+
+@pytest.mark.parametrize("value", [0, -1, True, np.True_, 2.0, np.float64(2), "2", None, [2]])
+def test_nothing_else_counts(value):
+    with pytest.raises(UsageError) as caught:
+        count(value, "bars are counted", "bars=3")
+    sentence = f"bars are counted: expected a whole number from 1, got {value!r}. Try: bars=3"
+    assert str(caught.value) == sentence
+
+
+@attrs.frozen
+class Fee:
+    dollars: float = attrs.field(converter=as_float, validator=finite)
+    cents: float | None = attrs.field(default=None, converter=as_float, validator=finite)
+
+
+@pytest.mark.parametrize("value", [2.5, np.float64(2.5), np.float32(2.5), Fraction(5, 2)])
+def test_figures_become_plain_floats(value):
+    assert type(Fee(value).dollars) is float
+    assert Fee(value).dollars == Fee(1, cents=value).cents == 2.5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "2.5", True, [2.5]])
+def test_what_is_no_finite_number_is_refused(value):
+    with pytest.raises(UsageError) as caught:
+        Fee(value)
+    assert str(caught.value) == f"Fee needs dollars: expected a finite number, got {value!r}"
+    with pytest.raises(UsageError, match="Fee needs cents: expected a finite number or None"):
+        Fee(1, cents=value)
+
+
+def test_none_is_a_figure_only_where_it_is_the_default():
+    assert Fee(1).cents is None
+    with pytest.raises(UsageError, match="Fee needs dollars"):
+        Fee(None)
