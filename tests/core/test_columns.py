@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import copy
+import math
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tradekit._core.columns import column, join, readonly, take, times
+from tradekit._core.columns import Extra, column, join, readonly, take, times
 from tradekit._core.errors import UsageError
+from tradekit.testing import any_bars
 
 NAT = np.iinfo(np.int64).min
 
@@ -129,3 +136,83 @@ def test_rows_of_all_columns_are_taken_alike():
     assert take(extra, slice(1, None))["mood"].values.tolist() == [2.0, 2.0]
     assert take(extra, np.array([0]))["mood"].known_at.tolist() == [1]
     assert np.shares_memory(take(extra, slice(1, 2))["mood"].values, extra["mood"].values)
+
+
+@given(any_bars(max_size=40), st.data())
+def test_joined_columns_never_look_ahead(bars, data):
+    moments = st.integers(int(bars.time[0]) - 10**12, int(bars.close_time[-1]) + 10**12)
+    near = st.sampled_from(bars.close_time.tolist())
+    known_at = sorted(data.draw(st.lists(moments | near, max_size=30)))
+    numbers = [float(i) for i in range(len(known_at))]
+    joined = bars.with_extra("mood", numbers, np.array(known_at, dtype=np.int64))
+    for row, close in enumerate(bars.close_time):
+        known = [number for number, at in zip(numbers, known_at, strict=True) if at <= close]
+        value, at = joined.extra["mood"].values[row], joined.extra["mood"].known_at[row]
+        assert value == known[-1] if known else math.isnan(value)
+        assert at <= close
+    assert joined[2:] == bars[2:].with_extra("mood", numbers, np.array(known_at, dtype=np.int64))
+
+
+@pytest.fixture(scope="module")
+def five(minutes):
+    """Five minutes from 1970 on, known at 60, 120, ... seconds."""
+    return minutes([1.0] * 5)
+
+
+def test_slices_carry_their_joined_columns(five):
+    bars = five.with_extra("mood", [1.0, 2.0], five.close_time[[1, 3]])
+    assert bars.extra["mood"].values.tolist()[1:] == [1.0, 1.0, 2.0, 2.0]
+    assert bars[2:4].extra["mood"].values.tolist() == [1.0, 2.0]
+    assert bars.until(180 * 10**9).extra["mood"].values.tolist()[1:] == [1.0, 1.0]
+    with pytest.raises(TypeError):
+        bars.extra["other"] = bars.extra["mood"]
+
+
+def test_a_joined_column_that_looks_ahead_is_refused(five):
+    late = five.close_time.copy()
+    late[2] += 10**9
+    with pytest.raises(UsageError) as caught:
+        five._replace(extra={"mood": Extra(np.zeros(5), late)})
+    assert str(caught.value) == (
+        "X: extra 'mood' looks ahead in row 2: expected known by 1970-01-01T00:03:00+00:00, "
+        "got known at 1970-01-01T00:03:01+00:00. "
+        "Try: bars.with_extra(name, values, known_at), which joins by time"
+    )
+    unknown = Extra([0.0, 0.0, np.nan, 0.0, 0.0], late)  # nothing is known ahead of time there
+    assert five._replace(extra={"mood": unknown}).extra["mood"] is unknown
+
+
+@pytest.mark.parametrize(
+    ("values", "known_at", "problem"),
+    [
+        ([1.0], [1, 2], "cannot join 'mood': expected as many numbers as times"),
+        ([1.0, 2.0], [2, 1], "cannot join 'mood': .* which never go back"),
+        ([[1.0]], [1], r"cannot join 'mood': .* got numbers \(1, 1\) and times \(1,\)"),
+        (["good"], [1], "bars need numbers"),
+        ([1.0], np.array(["NaT"], "M8[ns]"), "bars need times"),
+        ([1.0], [1.0], "bars need times"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(five, values, known_at, problem):
+    with pytest.raises(UsageError, match=problem):
+        five.with_extra("mood", values, known_at)
+
+
+@pytest.mark.parametrize("name", ["open", "high", "low", "close", "volume"])
+def test_a_joined_column_takes_no_name_of_the_bars_own(five, name):
+    with pytest.raises(UsageError, match=f"'{name}' cannot be a joined column: expected an Extra"):
+        five.with_extra(name, [1.0], [1])
+
+
+@pytest.mark.parametrize("extra", [[1.0] * 5, Extra([1.0], [1])])
+def test_a_joined_column_is_an_extra_as_long_as_the_bars(five, extra):
+    with pytest.raises(UsageError, match=r"cannot be a joined column|differ in shape"):
+        five._replace(extra={"mood": extra})
+
+
+def test_copies_of_a_joined_column_are_read_only():
+    mood = Extra([1.0], [1])
+    for again in (pickle.loads(pickle.dumps(mood)), copy.copy(mood), copy.deepcopy(mood)):
+        assert (again.values.tolist(), again.known_at.tolist()) == ([1.0], [1])
+        assert not again.values.flags.writeable
+        assert not again.known_at.flags.writeable

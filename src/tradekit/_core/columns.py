@@ -115,6 +115,10 @@ class Extra:
     values: Float = attrs.field(converter=column)
     known_at: Int = attrs.field(converter=times)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays come back writable from a pickle: build the column anew.
+        return Extra, (self.values, self.known_at)
+
 
 def take(extra: Mapping[str, Extra], rows: slice | Int) -> dict[str, Extra]:
     """Take the same rows of every joined column.

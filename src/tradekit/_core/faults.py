@@ -81,9 +81,10 @@ def refuse_first(symbol: str, time: Int, columns: Mapping[str, Float]) -> None:
         Carries ``symbol``, ``row``, ``value`` and ``fault``.
     """
     faults = row_faults(columns)
-    step = np.diff(time, prepend=time[:1] - 1)
+    again, back = np.zeros((2, len(time)), dtype=bool)
+    again[1:], back[1:] = time[1:] == time[:-1], time[1:] < time[:-1]
     far = (time < -_FARTHEST) | (time > _FARTHEST)
-    faults |= {"time out of range": far, "duplicate time": step == 0, "time goes back": step < 0}
+    faults |= {"time out of range": far, "duplicate time": again, "time goes back": back}
     if any(rows.any() for rows in faults.values()):
         refuse_row(symbol, time, columns, faults)
 

@@ -20,6 +20,8 @@ _HOUR = 3600 * 10**9
 _BEFORE, _AFTER = int(5.5 * _HOUR), 4 * _HOUR
 # Fewer sessions than this may be odd by chance.
 _ENOUGH = 3
+# Until 1952 New York met on Saturdays too, which its calendar leaves out.
+_FIVE_DAYS = np.datetime64("1952-10-01")
 
 
 def check_labels(bars: Bars, calendar: Calendar) -> None:
@@ -82,14 +84,15 @@ def check_hours(bars: Bars, calendar: Calendar) -> None:
 
 
 def _check_days(bars: Bars, calendar: Calendar) -> None:
-    known = (bars.time >= calendar.midnights[0]) & (bars.time <= calendar.midnights[-1])
+    dates = calendar.dates(bars.time)
+    known = (dates >= max(_FIVE_DAYS, calendar.sessions[0])) & (dates <= calendar.sessions[-1])
     closed = known & (bars.session < 0)
     # Exchanges that keep their hours differ in a few holidays; another zone or market in weekdays.
     if closed.sum() > 1 and closed.sum() > len(bars) / 10:
         raise UsageError(
             f"{closed.sum()} of {len(bars)} days of {bars.symbol} are none of {calendar.code}",
             expected=f"sessions of {calendar.code}",
-            got=f"{calendar.dates(bars.time[closed])[0]}, when it was closed",
+            got=f"{dates[closed][0]}, when it was closed",
             hint="calendar='24/7' for crypto, or the code of the right exchange (XLON, XTKS, ...)",
         )
 

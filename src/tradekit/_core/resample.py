@@ -33,7 +33,8 @@ def resample(
         The longer length, a whole multiple: ``5Min`` to ``4Hour``, ``1Day``, ``1Week``.
     asof : datetime, optional
         Aware moment up to which the shorter bars are complete; else the close of the last one. A
-        longer bar that ends later is left out.
+        longer bar that ends later is left out. Resampling in two steps equals one step when the
+        same ``asof`` is handed to both; without it the second knows only the first one's bars.
     cut : bool
         Whether the bars were cut out of a longer history: then the first longer bar may lack its
         beginning, and is left out unless its very first bar is there.
