@@ -53,8 +53,16 @@ def _read(console: Console, folder: Path, symbols: list[str]) -> Iterator[Bars]:
         source = FileSource(leaf)
         for symbol in source.symbols:
             if not symbols or symbol in symbols:
-                shortest = min(source.timeframes(symbol))
-                yield from _fetch(console, source, [symbol], shortest)
+                yield from _shortest(console, source, symbol)
+
+
+def _shortest(console: Console, source: FileSource, symbol: str) -> Iterator[Bars]:
+    try:
+        shortest = min(source.timeframes(symbol))
+    except SourceError as error:
+        console.print(f"Left out: {error}", style="red", highlight=False)
+        return
+    yield from _fetch(console, source, [symbol], shortest)
 
 
 def _leaves(folder: Path) -> list[Path]:

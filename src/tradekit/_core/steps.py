@@ -103,6 +103,8 @@ def to_labels(
     UsageError
         When intraday moments carry no zone.
     """
+    if timeframe == "1Week":
+        return calendar.labels(_mondays(moments, calendar, symbol))
     if not timeframe.is_intraday:
         return calendar.labels(session_dates(moments, calendar))
     if moments.tz is None:
@@ -114,6 +116,20 @@ def to_labels(
         )
     ns = np.asarray(moments.asi8)
     return _starts(ns, timeframe, calendar) if label == "close" else ns
+
+
+def _mondays(moments: pd.DatetimeIndex, calendar: Calendar, symbol: str) -> Dates:
+    """Label weeks by their Monday, wherever in its week a vendor puts the label."""
+    dates = session_dates(moments, calendar)
+    weekday = (dates.astype(np.int64) + 3) % 7
+    if moments.tz is not None and (weekday == 6).any() and not _at_midnight(moments):
+        raise UsageError(
+            f"{symbol}: weeks that begin on a Sunday evening in {calendar.tz}",
+            expected="labels of days in that zone",
+            got=f"{moments[int(np.argmax(weekday == 6))]}",
+            hint="calendar= of the exchange where it was midnight, such as 'XLON'",
+        )
+    return dates - weekday
 
 
 def _starts(ends: Int, timeframe: Timeframe, calendar: Calendar) -> Int:

@@ -319,8 +319,11 @@ def days(seed: int, who: Company, stop: int) -> Days:
     prices = np.exp(level - day + np.stack([np.zeros(n), high, low, day]))
     shares, splits = _splits(prices[3], who.ceiling)
     spread = np.sqrt(variance)
-    activity = 0.35 * np.log(cascade * world.stress[rows] ** 0.4)
-    activity += 0.25 * np.abs(day) / spread + 0.2 * z[2] + 1.1 * felt
+    # Volume answers what is known by the open. If it answered the day's own move, a busy first
+    # hour would tell how far the day will go.
+    surprise = np.abs(night) / (spread * math.sqrt(NIGHT / (1 - NIGHT)))
+    activity = 0.5 * np.log(cascade * world.stress[rows] ** 0.4)
+    activity += 0.25 * surprise + 0.15 * z[2] + 0.9 * felt
     volume = np.maximum(np.rint(who.dollars / who.price * shares * np.exp(activity)), FEWEST)
     dated = tuple((row + who.start, ratio) for row, ratio in splits)
     prices = on_tick(prices / shares)
