@@ -257,10 +257,9 @@ def test_an_unknown_symbol_fails_alone():
             look("NOSUCH")
 
 
-@pytest.mark.parametrize("wish", [{"timeframe": "30Sec"}, {"adjustment": "unknown"}])
-def test_bars_that_it_does_not_draw_are_refused(wish):
-    error = ask("SPY", **{"timeframe": "1Day", **wish}).failures["SPY"]
-    assert "expected whole minutes, days or weeks; raw, split or all" in str(error)
+def test_seconds_are_refused():
+    error = ask("SPY", "30Sec").failures["SPY"]
+    assert "expected whole minutes, days or weeks, got 30Sec bars" in str(error)
 
 
 def test_a_seed_that_is_no_whole_number_is_refused():

@@ -230,12 +230,12 @@ class SimulatedSource(DataSource):
         return nyse().sessions[past.news[past.news < past.first + known]]
 
     async def _fetch(self, request: BarsRequest) -> dict[str, Bars | SourceError]:
-        if request.timeframe.seconds % 60 or request.adjustment == "unknown":
+        if request.timeframe.seconds % 60:
             raise NoDataError(
                 "the simulated market has no such bars",
-                expected="whole minutes, days or weeks; raw, split or all",
-                got=f"{request.timeframe} bars, adjustment {request.adjustment}",
-                hint="BarsRequest(symbols, '1Min', adjustment='raw')",
+                expected="whole minutes, days or weeks",
+                got=f"{request.timeframe} bars",
+                hint="BarsRequest(symbols, '1Min')",
                 source=self.name,
             )
         due = min(self._ns(request.end), self._ns(None))
