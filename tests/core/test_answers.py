@@ -217,6 +217,12 @@ def test_one_answer_to_several_symbols_that_names_none_is_not_taken_for_all():
         fetch(days(), ("SPY", "QQQ"))
 
 
+@pytest.mark.parametrize("answer", [[1, 2], "bars", 3.0])
+def test_what_is_no_answer_at_all_is_so_for_several_symbols_too(answer):
+    with pytest.raises(ContractError, match="Canned: _fetch says nothing of whom it is about"):
+        fetch(answer, ("SPY", "QQQ"))
+
+
 def test_a_reason_among_the_answers_is_that_symbols_failure():
     reason = SourceError("halted", retryable=True)
     got = fetch({"SPY": days(), "QQQ": reason}, ("SPY", "QQQ"))

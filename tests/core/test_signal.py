@@ -203,5 +203,10 @@ def test_numbers_out_of_arrays_become_plain():
     assert "np.float" not in repr(said)
 
 
+def test_whole_prices_are_prices():
+    said = signal(confidence=62, price=512, price_target=520, stop_loss=508, base_rate=43)
+    assert said == signal(price_target=520.0, stop_loss=508.0, base_rate=43.0)
+
+
 def test_directions_have_signs():
     assert (Direction.BULLISH.sign, Direction.BEARISH.sign) == (1, -1)

@@ -64,7 +64,8 @@ def _number(**options: Any) -> Any:
     return attrs.field(converter=as_float, validator=finite, **options)
 
 
-_KINDS: dict[str, type[Event]] = {}
+# Every kind by its name; classes enter by being written.
+KINDS: dict[str, type[Event]] = {}
 # What comes back from JSON equal to what it was.
 _KEPT = (str, Integral, float, np.bool_, datetime, tuple, dict, type(None))
 
@@ -112,7 +113,7 @@ class Event:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = _KINDS.setdefault(cls.__name__, cls)
+        known = KINDS.setdefault(cls.__name__, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ContractError(
                 f"two kinds of events are named {cls.__name__}",
@@ -120,7 +121,7 @@ class Event:
                 got=f"another one in {cls.__module__}",
                 hint="another name: it is what is written, and what is read back",
             )
-        _KINDS[cls.__name__] = cls  # attrs makes a class twice, and a notebook as often as it likes
+        KINDS[cls.__name__] = cls  # attrs makes a class twice, and a notebook as often as it likes
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(type(self)):
@@ -173,12 +174,12 @@ class Event:
             When the kind or a field is unknown, or one is missing.
         """
         facts = {key: value for key, value in values.items() if key not in ("id", "kind", "v")}
-        cls = _KINDS.get(str(values.get("kind")))
+        cls = KINDS.get(str(values.get("kind")))
         types = {field.name: field.type for field in attrs.fields(cls)} if cls else {}
         if cls is None or not set(facts) <= set(types):
             raise UsageError(
                 "an event that this version does not know",
-                expected=f"one of {', '.join(sorted(_KINDS))}, with its own fields",
+                expected=f"one of {', '.join(sorted(KINDS))}, with its own fields",
                 got=f"{values.get('kind')} with fields {', '.join(facts)}",
                 hint="a newer tradekit, or import the module that defines it",
             )
@@ -204,7 +205,7 @@ def _revive(kind: Any, value: Any) -> Any:
         raise UsageError("no time", expected="an ISO text", got=repr(value), hint=hint) from error
 
 
-_KINDS["Event"] = Event
+KINDS["Event"] = Event
 
 
 @attrs.frozen(kw_only=True)

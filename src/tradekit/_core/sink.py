@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import ClassVar, Self, final
+from typing import ClassVar, Self, TypeVar, final
 
 import attrs
+from attrs.converters import optional
 
-from .clock import to_ns
-from .doors import Interface
+from .clock import to_utc
+from .doors import Interface, breach
 from .errors import ContractError, SinkError, UsageError
-from .event import Event
+from .event import KINDS, Event
+from .figures import count
+from .words import words
+
+T = TypeVar("T")
+
+
+def _limit(value: object) -> int:
+    return count(value, "a limit counts events", "limit=100")
 
 
 @attrs.frozen
@@ -32,26 +41,36 @@ class EventQuery:
     limit : int, optional
         At most the newest so many.
 
+    Raises
+    ------
+    UsageError
+        When a kind is unknown, the window is empty or the limit is not above zero.
+
     Examples
     --------
     >>> EventQuery(kinds=("SetupMissed",), symbol="SPY").limit is None
     True
     """
 
-    kinds: tuple[str, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
-    start: datetime | None = attrs.field(default=None, kw_only=True)
-    end: datetime | None = attrs.field(default=None, kw_only=True)
+    kinds: tuple[str, ...] = attrs.field(default=(), converter=words, kw_only=True)
+    start: datetime | None = attrs.field(default=None, converter=optional(to_utc), kw_only=True)
+    end: datetime | None = attrs.field(default=None, converter=optional(to_utc), kw_only=True)
     symbol: str | None = attrs.field(default=None, kw_only=True)
     setup: str | None = attrs.field(default=None, kw_only=True)
     run: str | None = attrs.field(default=None, kw_only=True)
-    limit: int | None = attrs.field(default=None, kw_only=True)
+    limit: int | None = attrs.field(default=None, converter=optional(_limit), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        for edge in (self.start, self.end):
-            if edge is not None:
-                to_ns(edge)
-        if self.limit is not None and self.limit < 1:
-            raise UsageError("a limit counts events", expected="from 1", got=str(self.limit))
+        if strangers := [kind for kind in self.kinds if kind not in KINDS]:
+            raise UsageError(
+                "no such kind of event",
+                expected=f"names among {', '.join(sorted(KINDS))}",
+                got=", ".join(map(repr, strangers)),
+                hint="kinds=('SetupMissed',), or import the module that defines it",
+            )
+        if self.start and self.end and self.start >= self.end:
+            window = f"{self.start} to {self.end}"
+            raise UsageError("an empty window", expected="start before end", got=window)
 
     def matches(self, event: Event) -> bool:
         """Tell whether an event is asked for (the limit aside).
@@ -103,7 +122,9 @@ class Sink(Interface):
         "close": "_close",
         "read": "_read",
     }
+    _kit: ClassVar[str] = "check_sink"
     _closed: bool = False
+    _lock: threading.RLock
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         sink: Self = super().__new__(cls, *args, **kwargs)
@@ -140,10 +161,12 @@ class Sink(Interface):
 
         Raises
         ------
+        UsageError
+            When something else is handed in.
         SinkError
             When they could not be kept, or the sink is closed; ``events`` carries them.
         """
-        batch = (events,) if isinstance(events, Event) else tuple(events)
+        batch: tuple[Event, ...] = words(events)
         if strangers := [event for event in batch if not isinstance(event, Event)]:
             raise UsageError(
                 "only events can be kept",
@@ -151,11 +174,11 @@ class Sink(Interface):
                 got=f"a {type(strangers[0]).__name__}",
                 hint="one of the kinds in tradekit.journal",
             )
-        with self._lock:  # type: ignore[attr-defined]
+        with self._lock:
             if self._closed:
-                raise _lost(self, batch, "it is closed")
+                raise _failure(self, batch, "it is closed")
             if batch:
-                _run(self, batch, lambda: self._write(batch))
+                _run(self, batch, self._write, batch)
 
     @final
     def flush(self) -> None:
@@ -166,7 +189,7 @@ class Sink(Interface):
         SinkError
             When that failed.
         """
-        with self._lock:  # type: ignore[attr-defined]
+        with self._lock:
             if not self._closed:
                 _run(self, (), self._flush)
 
@@ -179,7 +202,7 @@ class Sink(Interface):
         SinkError
             When that failed.
         """
-        with self._lock:  # type: ignore[attr-defined]
+        with self._lock:
             if self._closed:
                 return
             try:
@@ -204,19 +227,20 @@ class Sink(Interface):
 
         Raises
         ------
+        UsageError
+            When the query is none.
         SinkError
-            When this sink only writes.
+            When this sink only writes, or cannot be read now.
+        ContractError
+            When ``_read`` gives something that was not asked for.
         """
-        query = query or EventQuery()
-        with self._lock:  # type: ignore[attr-defined]
-            found = tuple(self._read(query))
-        if wrong := [event for event in found if not query.matches(event)]:
-            raise ContractError(
-                f"{self!r}: _read gave an event that was not asked for",
-                expected=str(query),
-                got=str(wrong[0]),
-                hint="filter by query.matches(event)",
-            )
+        query = EventQuery() if query is None else query
+        if not isinstance(query, EventQuery):
+            got, hint = repr(query), "EventQuery(symbol='SPY')"
+            raise UsageError("no query", expected="an EventQuery", got=got, hint=hint)
+        with self._lock:
+            self.flush()
+            found = _run(self, (), _found, self, query)
         return found[-query.limit :] if query.limit else found
 
     def __enter__(self) -> Self:
@@ -231,16 +255,26 @@ class Sink(Interface):
         self.close()
 
 
-def _run(sink: Sink, events: tuple[Event, ...], act: object) -> None:
+def _found(sink: Sink, query: EventQuery) -> tuple[Event, ...]:
+    found = words(sink._read(query))
+    if wrong := [e for e in found if not isinstance(e, Event) or not query.matches(e)]:
+        raise breach(sink, "_read gave what was not asked for", f"{query}", f"{wrong[0]!r}")
+    return found
+
+
+def _run(sink: Sink, events: tuple[Event, ...], hook: Callable[..., T], *args: object) -> T:
     try:
-        act()  # type: ignore[operator]
-    except SinkError:
-        raise
+        return hook(*args)
     except Exception as error:
-        raise _lost(sink, events, f"{type(error).__name__}: {error}") from error
+        told = isinstance(error, SinkError) and "events" in error.context
+        if told or (not events and isinstance(error, SinkError | ContractError)):
+            raise
+        raise _failure(sink, events, f"{type(error).__name__}: {error}") from error
 
 
-def _lost(sink: Sink, events: tuple[Event, ...], why: str) -> SinkError:
+def _failure(sink: Sink, events: tuple[Event, ...], why: str) -> SinkError:
+    if not events:
+        return SinkError(f"{sink!r} failed", got=why, hint="a second sink beside it", events=())
     return SinkError(
         f"{sink!r} did not keep {len(events)} events",
         got=why,
