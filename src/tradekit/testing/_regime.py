@@ -1,10 +1,10 @@
-"""Is a regime model causal, pure, resumable, and sure of what it says to the last bit?"""
+"""Checks of regime models: causal, pure, resumable, the same to the last bit."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from .._core.bars import Bars
 from .._core.regime import RegimeAnalysis, RegimeModel
 from .._core.state import encode
 from ._check import Check, as_checks, fail
-from ._series import flat_bars, kit_bars, poisoned
+from ._futures import poisoned
+from ._series import flat_bars, kit_bars
+
+Said = Sequence[RegimeAnalysis]
 
 _LENGTH, _CUTS = 400, 8
 # A state may grow while it warms up, not for ever.
@@ -155,9 +158,8 @@ class _Trial:
         for bars in (flat_bars(300), flat_bars(1), flat_bars(0)):
             self.fresh().classify(bars)
 
-    def _same(self, said: object, again: object, when: str) -> None:
-        pairs = zip(tuple(said), tuple(again), strict=True)  # type: ignore[call-overload]
-        for row, (then, now) in enumerate(pairs):
+    def _same(self, said: Said, again: Said, when: str) -> None:
+        for row, (then, now) in enumerate(zip(said, again, strict=True)):
             if then != now:
                 self._differ(row, then, now, when)
 

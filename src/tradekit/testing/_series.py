@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
-from .._core.columns import Bool, Float, Int
-from .._core.faults import PRICES
+from .._core.columns import Float, Int
+from .._core.faults import COLUMNS, PRICES
 from .._core.timeframe import Timeframe
 
-# Sessions that hold a daylight-saving change (2024-11-03) and half days (2024-11-29, 2024-12-24).
-_START = np.datetime64("2024-10-01")
+# Each market begins where its first bars hold a half day or a daylight-saving change (2024-11-03)
+# and the turn of a month, so that whoever looks at the calendar is tried as well.
+_DAYS, _HALF_DAY, _CLOCK_CHANGE = (
+    np.datetime64(d) for d in ("2024-10-01", "2024-12-20", "2024-10-29")
+)
 
 
-def kit_bars(seed: int, length: int) -> tuple[Bars, ...]:
+def kit_bars(seed: int, length: int, *, intraday: bool = False) -> tuple[Bars, ...]:
     """Make the markets on which the kit tries a subclass.
 
     Parameters
@@ -24,24 +28,34 @@ def kit_bars(seed: int, length: int) -> tuple[Bars, ...]:
     seed : int
         The same seed gives the same bars.
     length : int
-        At least so many bars each.
+        So many bars each, but for the few that are missing in the last one.
+    intraday : bool
+        Leave out daily bars.
 
     Returns
     -------
     tuple of Bars
-        Daily and 5-minute bars: jumps and fat tails, swings, a missing bar here and there.
+        Daily bars with jumps and with trends, 5-minute bars with a half day, and others with
+        missing bars. Nobody else holds their arrays.
     """
+    markets = _markets(seed, length)
+    return tuple(rebuilt(bars) for bars in markets if bars.timeframe.is_intraday or not intraday)
+
+
+@lru_cache(maxsize=4)
+def _markets(seed: int, length: int) -> tuple[Bars, ...]:
     rng = np.random.default_rng(seed)
-    days, minutes = _labels("1Day", length), _labels("5Min", length)
+    days = _labels("1Day", _DAYS, length)
+    minutes, later = (_labels("5Min", start, length) for start in (_HALF_DAY, _CLOCK_CHANGE))
     return (
-        _market(rng, "JUMPS", "1Day", days, swing=0.0),
-        _market(rng, "SWINGS", "1Day", days, swing=0.05),
-        _market(rng, "MINUTES", "5Min", minutes, swing=0.02),
-        _with_holes(rng, _market(rng, "HOLES", "5Min", minutes, swing=0.02), length),
+        _market(rng, "JUMPS", "1Day", days, swing=0.02, trend=0.0),
+        _market(rng, "TRENDS", "1Day", days, swing=0.05, trend=0.3),
+        _market(rng, "MINUTES", "5Min", minutes, swing=0.01, trend=0.0),
+        _with_holes(rng, _market(rng, "HOLES", "5Min", later, swing=0.01, trend=0.02), length),
     )
 
 
-def flat_bars(length: int, timeframe: str = "1Day") -> Bars:
+def flat_bars(length: int, timeframe: str = "1Day", *, volume: float = 1000.0) -> Bars:
     """Make a market that stands still.
 
     Parameters
@@ -50,15 +64,41 @@ def flat_bars(length: int, timeframe: str = "1Day") -> Bars:
         Number of bars.
     timeframe : str
         Their length.
+    volume : float
+        Of every bar.
 
     Returns
     -------
     Bars
-        Every price is 100, every volume 1000.
+        Every price is 100.
     """
-    price, volume = np.full(length, 100.0), np.full(length, 1000.0)
-    time = _labels(timeframe, length)[:length]
-    return Bars("FLAT", timeframe, time, price, price, price, price, volume, source="kit")
+    price, traded = np.full(length, 100.0), np.full(length, volume)
+    time = _labels(timeframe, _DAYS, length)[:length]
+    return Bars("FLAT", timeframe, time, price, price, price, price, traded, source="kit")
+
+
+def odd_bars(*, intraday: bool = False) -> Iterator[tuple[str, Bars]]:
+    """Make bars that are rare but true: hardly any, no movement, no trade, very small, very large.
+
+    Parameters
+    ----------
+    intraday : bool
+        Leave out daily bars.
+
+    Yields
+    ------
+    str, Bars
+        What they are, in words, and the bars.
+    """
+    for timeframe in ("5Min",) if intraday else ("1Day", "5Min"):
+        for length in (0, 1, 2, 3):
+            yield f"{length} {timeframe} bars", flat_bars(length, timeframe)
+        yield f"flat {timeframe} bars", flat_bars(300, timeframe)
+        yield f"{timeframe} bars without a trade", flat_bars(300, timeframe, volume=0.0)
+    moving = kit_bars(0, 300, intraday=intraday)[0]
+    for what, factor in (("hundredths of a cent", 1e-6), ("millions", 1e6)):
+        prices = {name: getattr(moving, name) * factor for name in PRICES}
+        yield f"prices of {what}", altered(moving, **prices)
 
 
 def altered(bars: Bars, **columns: Float) -> Bars:
@@ -79,85 +119,66 @@ def altered(bars: Bars, **columns: Float) -> Bars:
     return bars._replace(**columns)
 
 
-def poisoned(bars: Bars, row: int) -> Iterator[Bars]:
-    """Change everything from a row on, in three ways: what was said before must not change.
+def rebuilt(bars: Bars, symbol: str | None = None) -> Bars:
+    """Give equal bars that share no array and no indicator with these.
 
     Parameters
     ----------
     bars : Bars
-        Left as they are.
-    row : int
-        First row that changes, from 1.
-
-    Yields
-    ------
-    Bars
-        The same past; a future three times as high, one a third as high, one upside down.
-    """
-    later = np.arange(len(bars)) >= row
-    for price, volume in ((3.0, 30.0), (1 / 3, 10 / 3)):
-        grown = {name: getattr(bars, name) * price for name in PRICES}
-        yield _spliced(bars, later, {**grown, "volume": bars.volume * volume})
-    turned = mirrored(bars, "geometric")
-    joint = bars.close[row - 1] / turned.close[row - 1]
-    yield _spliced(bars, later, {name: getattr(turned, name) * joint for name in PRICES})
-
-
-def _spliced(bars: Bars, later: Bool, columns: Mapping[str, Float]) -> Bars:
-    return altered(
-        bars, **{name: np.where(later, new, getattr(bars, name)) for name, new in columns.items()}
-    )
-
-
-def mirrored(bars: Bars, kind: str) -> Bars:
-    """Turn prices upside down: what rose falls as far.
-
-    Parameters
-    ----------
-    bars : Bars
-        Left as they are.
-    kind : {"arithmetic", "geometric"}
-        ``c - p``, or ``c / p``.
+        Left as they are, whatever is done to the answer.
+    symbol : str, optional
+        Another name for them.
 
     Returns
     -------
     Bars
-        Highs and lows change places.
+        Equal ones, but for the name.
     """
-    least, most = bars.low.min(), bars.high.max()
-
-    def turn(price: Float) -> Float:
-        return np.asarray(least + most - price if kind == "arithmetic" else least * most / price)
-
-    return altered(
-        bars, open=turn(bars.open), high=turn(bars.low), low=turn(bars.high), close=turn(bars.close)
-    )
+    columns = {name: getattr(bars, name).copy() for name in COLUMNS}
+    return bars._replace(symbol=symbol or bars.symbol, **columns)
 
 
-def _labels(timeframe: str, length: int) -> Int:
+def _labels(timeframe: str, start: np.datetime64, length: int) -> Int:
     calendar, frame = calendar_for(), Timeframe(timeframe)
-    first = int(np.searchsorted(calendar.sessions, _START))
+    first = int(np.searchsorted(calendar.sessions, start))
     if not frame.is_intraday:
         return calendar.midnights[first : first + length]
     sessions = range(first, first + length // 42 + 1)  # a half day has 42 bars of 5 minutes
-    starts = [np.arange(calendar.opens[s], calendar.closes[s], frame.ns) for s in sessions]
-    return np.concatenate(starts)
+    spans = [np.arange(calendar.opens[s], calendar.closes[s], frame.ns) for s in sessions]
+    return np.concatenate(spans)[:length]
 
 
-def _market(rng: np.random.Generator, symbol: str, timeframe: str, time: Int, swing: float) -> Bars:
-    """A random walk with jumps and changing volatility, around a slow swing."""
-    n, scale = len(time), 0.01 if timeframe == "1Day" else 0.002
-    calm = np.exp(0.5 * np.sin(np.arange(n) / 37 + rng.uniform(0, 6)))
-    steps = rng.standard_t(4, n) * scale * calm
-    steps += np.where(rng.random(n) < 0.01, rng.standard_normal(n) * 8 * scale, 0)
-    wave = swing * np.sin(np.arange(n) / 9 + rng.uniform(0, 6))
-    close = 100 * np.exp(np.cumsum(steps) + wave)
-    opened = np.append(100.0, close[:-1]) * np.exp(rng.standard_normal(n) * scale / 3)
+def _market(
+    rng: np.random.Generator, symbol: str, timeframe: str, time: Int, *, swing: float, trend: float
+) -> Bars:
+    """A random walk with jumps, gaps, bursts and changing volatility, around swings and trends."""
+    n, row, scale = len(time), np.arange(len(time)), 0.01 if timeframe == "1Day" else 0.002
+    calm = np.exp(0.5 * np.sin(row / 37 + rng.uniform(0, 6)))
+    steps = rng.standard_t(4, n) * scale * calm + _rare(rng, n, 0.01, 8 * scale)
+    gaps = rng.standard_normal(n) * scale / 3 + _overnight(rng, time, timeframe)
+    course = swing * np.sin(row / 9 + rng.uniform(0, 6)) + trend * np.sin(row / 60)
+    closes = np.cumsum(steps + gaps) + course
+    close = 100 * np.exp(closes - min(closes.min() + 2.0, 0.0))  # cents stay small beside prices
+    opened = np.append(close[0], close[:-1]) * np.exp(gaps)
     reach = np.abs(rng.standard_normal((2, n))) * scale / 2
     high = np.maximum(opened, close) * np.exp(reach[0])
     low = np.minimum(opened, close) * np.exp(-reach[1])
-    volume = np.round(1e5 * np.exp(rng.standard_normal(n) * 0.4 + 30 * np.abs(steps)))
+    busy = rng.standard_normal(n) * 0.4 + 30 * np.abs(steps) + np.abs(_rare(rng, n, 0.02, 1.5))
+    opened, high, low, close = (np.round(price, 2) for price in (opened, high, low, close))
+    volume = np.round(1e5 * np.exp(busy))
     return Bars(symbol, timeframe, time, opened, high, low, close, volume, source="kit")
+
+
+def _rare(rng: np.random.Generator, n: int, share: float, scale: float) -> Float:
+    return np.where(rng.random(n) < share, rng.standard_normal(n) * scale, 0.0)
+
+
+def _overnight(rng: np.random.Generator, time: Int, timeframe: str) -> Float:
+    """Jumps between sessions: at a tenth of the days, or at the first bar of each."""
+    if timeframe == "1Day":
+        return _rare(rng, len(time), 0.1, 0.03)
+    session = calendar_for().session(time, Timeframe(timeframe))
+    return np.where(np.diff(session, prepend=-1), rng.standard_normal(len(time)) * 0.01, 0.0)
 
 
 def _with_holes(rng: np.random.Generator, bars: Bars, length: int) -> Bars:

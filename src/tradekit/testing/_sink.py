@@ -1,4 +1,4 @@
-"""Does a sink keep what it was given, in order, and say so when it cannot?"""
+"""Checks of sinks: they keep what they were given, in order, and say so when they cannot."""
 
 from __future__ import annotations
 
