@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .._core.bars import Bars
-from .._core.clock import Clock, SystemClock, to_ns
+from .._core.clock import Clock, SystemClock
 from .._core.errors import NoDataError, SourceError, UsageError
 from .._core.request import BarsRequest
 from .._core.resample import resample
@@ -83,22 +83,20 @@ class MemorySource(DataSource):
         held[bars.adjustment, bars.timeframe] = bars
 
     async def _fetch(self, request: BarsRequest) -> dict[str, Bars | SourceError]:
-        now = to_ns(self.clock.now())
-        due = now if request.end is None else min(to_ns(request.end), now)
         answers: dict[str, Bars | SourceError] = {}
         for symbol in request.symbols:
             try:
-                answers[symbol] = self._bars(request, symbol, due)
+                answers[symbol] = self._bars(request, symbol)
             except NoDataError as error:
                 answers[symbol] = error
         return answers
 
-    def _bars(self, request: BarsRequest, symbol: str, due: int) -> Bars:
+    def _bars(self, request: BarsRequest, symbol: str) -> Bars:
         bars = self._best(request, symbol)
         if bars.timeframe == request.timeframe:
             return bars
         try:
-            return resample(bars.until(due), request.timeframe, cut=True)
+            return resample(bars, request.timeframe, cut=True)
         except UsageError as error:
             raise self._nothing(symbol, request, repr(bars)) from error
 

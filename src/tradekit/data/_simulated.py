@@ -257,9 +257,7 @@ class SimulatedSource(DataSource):
             raise self._absent(symbol, span)
         first = max(first, last - _enough(request, last))
         bars = self._print(request, who, slice(first, last), due)
-        if request.timeframe == bars.timeframe:
-            return bars
-        return resample(bars.until(due), request.timeframe, cut=first > born)
+        return bars if request.timeframe == bars.timeframe else resample(bars, request.timeframe)
 
     def _print(self, request: BarsRequest, who: market.Company, span: slice, due: int) -> Bars:
         """Minutes or days of some sessions, adjusted as known when they are due."""
