@@ -128,6 +128,6 @@ def test_days_that_may_be_new_yorks_pass(first, count, keep):
 
 
 def test_weeks_and_no_bars_pass():
-    check_hours(bars(days("2024-06-02", 60, {7}), "1Week"), NYSE)
+    check_hours(bars(days("2024-06-03", 60, {1}), "1Week"), NYSE)
     check_hours(bars([], "5Min"), NYSE)
     check_hours(bars([], "1Day"), NYSE)

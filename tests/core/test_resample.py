@@ -329,3 +329,18 @@ def test_bars_on_clock_hours_are_refused(label, why):
         f"got a bar from {label.replace('T', ' ')} UTC. "
         "Try: fetch minutes: bars on clock hours mix what came before the open with the rest"
     ), why
+
+
+@pytest.mark.parametrize("shorter", ["1s/lean-second", "1m/lean-minute"])
+def test_real_bars_add_up_to_the_days_that_their_source_published(market_data, shorter):
+    short, days = (
+        Bars.from_frame(pd.read_parquet(market_data / f"bars/{place}/SPY.parquet"), "SPY")
+        for place in (shorter, "1d/lean-raw")
+    )
+    made = resample(short, "1Day")
+    published = days[slice(*np.searchsorted(days.time, [made.time[0], made.time[-1] + 1]))]
+    assert len(made) == {"1s/lean-second": 1, "1m/lean-minute": 6}[shorter]
+    for name in ("time", "open", "high", "close", "volume"):
+        assert getattr(made, name).tolist() == getattr(published, name).tolist()
+    # "one low differs by a cent", say those who collected them
+    assert np.abs(made.low - published.low).max() < 0.011

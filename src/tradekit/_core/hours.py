@@ -46,12 +46,16 @@ def check_labels(bars: Bars, calendar: Calendar) -> None:
     odd = calendar.midnights.take(row, mode="clip") != bars.time
     if odd.any():  # no session's midnight, so it may be a holiday's
         odd[odd] = calendar.labels(calendar.dates(bars.time[odd])) != bars.time[odd]
+    begin = "midnight"
+    if bars.timeframe == "1Week":
+        odd |= (calendar.dates(bars.time).astype(np.int64) + 3) % 7 != 0  # 1970 began on a Thursday
+        begin = "its Monday's midnight"
     if odd.any():
-        first = from_ns(bars.time[odd][0])
+        first = from_ns(bars.time[odd][0]).astimezone(ZoneInfo(calendar.tz))
         raise UsageError(
-            f"{bars.symbol}: a {bars.timeframe} bar is labelled by its midnight in {calendar.tz}",
+            f"{bars.symbol}: a {bars.timeframe} bar is labelled by {begin} in {calendar.tz}",
             expected=f"calendar_for({calendar.code!r}).labels(dates)",
-            got=f"{first.astimezone(ZoneInfo(calendar.tz)):%Y-%m-%d %H:%M %Z}",
+            got=f"{first:%A %Y-%m-%d %H:%M %Z}",
             hint="Bars.from_frame(frame), which reads dates as providers write them",
         )
 
