@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from .errors import ContractError
 
@@ -24,7 +24,7 @@ class Interface(ABC):
         super().__init_subclass__(**kwargs)
         _check_doors(cls)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Once more: a mixin may swallow __init_subclass__, and classes can be patched later.
         _check_doors(cls)
         return super().__new__(cls)
