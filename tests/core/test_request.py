@@ -72,6 +72,11 @@ def test_prices_are_asked_for_in_one_of_three_ways(adjustment):
         BarsRequest("SPY", "1Day", adjustment=adjustment)
 
 
+def test_the_window_is_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        BarsRequest("SPY", "1Day", START)
+
+
 def test_a_timeframe_that_nobody_knows_is_refused():
     with pytest.raises(UsageError, match="unknown timeframe"):
         BarsRequest("SPY", "nonsense")

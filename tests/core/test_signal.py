@@ -118,6 +118,16 @@ def test_the_target_lies_ahead_and_the_stop_behind(direction, target, stop):
         signal(direction=direction, price_target=target, stop_loss=stop)
 
 
+def test_levels_may_lie_close_to_a_small_price():
+    said = signal(price=0.5, price_target=0.5001, stop_loss=0.4999)
+    assert said.expected_move == pytest.approx(0.0002)
+
+
+def test_what_is_not_in_the_guides_order_is_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        Signal(*FACTS.values(), True)
+
+
 @pytest.mark.parametrize("price", [0.0, -1.0])
 def test_a_price_is_above_zero(price):
     with pytest.raises(UsageError, match="expected a price above zero"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import attrs
 import numpy as np
@@ -10,9 +11,11 @@ import numpy.typing as npt
 
 from .bars import Bars
 from .errors import UsageError
+from .figures import count
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
+Side = npt.NDArray[Any]  # 1 and -1, whatever their type
 
 
 class Exit(IntEnum):
@@ -137,21 +140,18 @@ def triple_barrier(
     >>> Exit(what.exit[0]).name, what.net_return.round(6)
     ('TARGET', array([0.2]))
     """
-    at, side = np.asarray(rows, dtype=np.int64), np.asarray(direction, dtype=np.int64)
+    at, side = _counted(rows), np.asarray(direction)
     levels = np.asarray(target, dtype=np.float64), np.asarray(stop, dtype=np.float64)
-    _check(bars, at, side, levels, horizon, cost)
-    exits, row, price = _walk(bars, at, side, *levels, horizon)
-    entered = at + 1 < len(bars)
-    entry = (
-        np.where(entered, bars.open[np.minimum(at + 1, len(bars) - 1)], np.nan)
-        if len(bars)
-        else np.full(len(at), np.nan)
-    )
+    last = count(horizon, "time must be up at some bar", "horizon=20")
+    _check(bars, at, side, levels, cost)
+    exits, row, price = _walk(bars, at, side, *levels, last)
+    following = np.minimum(at + 1, len(bars) - 1)
+    entry = np.where(at + 1 < len(bars), bars.open[following], np.nan)
     return Outcomes(exits, entry, price, row, side * (price / entry - 1.0) - cost)
 
 
 def _walk(
-    bars: Bars, at: Int, side: Int, target: Float, stop: Float, horizon: int
+    bars: Bars, at: Int, side: Side, target: Float, stop: Float, horizon: int
 ) -> tuple[Int, Int, Float]:
     """Move all open positions on by one bar at a time."""
     exits = np.full(len(at), Exit.PENDING, dtype=np.int64)
@@ -168,7 +168,7 @@ def _walk(
 
 
 def _one_bar(
-    bars: Bars, now: Int, side: Int, target: Float, stop: Float, is_last: bool
+    bars: Bars, now: Int, side: Side, target: Float, stop: Float, is_last: bool
 ) -> tuple[Int, Float]:
     opened, close = bars.open[now], bars.close[now]
     best = np.where(side > 0, bars.high[now], bars.low[now])
@@ -185,14 +185,18 @@ def _one_bar(
     return how, np.select(conditions, [fill for _, _, fill in ways], np.nan)
 
 
-def _check(
-    bars: Bars, at: Int, side: Int, levels: tuple[Float, Float], horizon: int, cost: float
-) -> None:
+def _counted(rows: object) -> Int:
+    at = np.asarray(rows)
+    if at.size and at.dtype.kind not in "iu":
+        expected = "whole numbers; np.flatnonzero(mask) makes them of a mask"
+        _refuse("rows are counted", expected, f"an array of {at.dtype}")
+    return at.astype(np.int64)
+
+
+def _check(bars: Bars, at: Int, side: Side, levels: tuple[Float, Float], cost: float) -> None:
     shapes = {array.shape for array in (at, side, *levels)}
     if len(shapes) > 1 or at.ndim != 1:
         _refuse("rows, directions, targets and stops go together", "flat and equally long", shapes)
-    if type(horizon) is not int or horizon < 1:
-        _refuse("time must be up at some bar", "horizon as an int from 1", horizon)
     if not 0 <= cost < 1:
         _refuse("costs are a fraction of the entry price", "from 0 to below 1", cost)
     if ((at < 0) | (at >= len(bars))).any():
