@@ -201,8 +201,9 @@ class Calendar:
     def _period_close(self, periods: Int, wanted: Int, last_day: Dates) -> Int:
         """Close of the last session of each wanted period, else the end of its last day."""
         row = np.searchsorted(periods, wanted, side="right") - 1
-        found = (row >= 0) & (periods[row] == wanted)
-        return np.where(found, self.closes[row], self.labels(last_day + 1))
+        closes, absent = self.closes[row], (row < 0) | (periods[row] != wanted)
+        closes[absent] = self.labels(last_day[absent] + 1)
+        return closes
 
     def later(self, moment: int, timeframe: Timeframe, count: int) -> int:
         """Tell when the ``count``-th bar after a moment will be complete.
