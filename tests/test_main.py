@@ -86,7 +86,8 @@ def test_a_folder_of_daily_bars_is_looked_at_by_day(capsys, tmp_path):
     assert main(["demo", "--data", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "SIMULATED" not in shown
-    assert "1Day" in shown and "5Min" not in shown
+    assert "1Day" in shown
+    assert "5Min" not in shown
 
 
 def test_every_session_of_spy_minutes_is_looked_at(market_data, capsys):

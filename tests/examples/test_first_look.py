@@ -40,7 +40,8 @@ def wave():
 
 def test_a_look_scores_warm_signals_only(wave):
     one = look.look(wave, detectors.RsiReversal())
-    assert one.signals and not any(signal.warmup for signal in one.signals)
+    assert one.signals
+    assert not any(signal.warmup for signal in one.signals)
     assert len(one.signals) == len(one.outcomes)
 
 
