@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from concurrent.futures import wait
 from functools import wraps
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from .errors import UsageError
 
 T = TypeVar("T")
 
+# Windows hears Ctrl-C only when a wait ends.
+_SECONDS_DEAF = 0.5
+_END: Any = object()
+
 
 class _LoopThread:
     """An event loop that runs in a thread of its own, started when it is first needed."""
 
+    _loop: asyncio.AbstractEventLoop | None
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._process = 0
+        self._forget()
+        if hasattr(os, "register_at_fork"):
+            # Threads do not survive a fork: the child needs a loop of its own.
+            os.register_at_fork(after_in_child=self._forget)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         loop = self._running()
@@ -35,6 +44,8 @@ class _LoopThread:
             )
         future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
+            while not wait([future], _SECONDS_DEAF).done:
+                pass
             return future.result()
         except BaseException:
             future.cancel()  # Ctrl-C in the caller ends the work as well
@@ -42,14 +53,16 @@ class _LoopThread:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            # Threads do not survive a fork: the child needs a loop of its own.
-            if self._loop is None or self._process != os.getpid():
-                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="tradekit-blocking", daemon=True
-                )
+            if self._loop is None:
+                loop = self._loop = asyncio.new_event_loop()
+                name = "tradekit-blocking"
+                self._thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
                 self._thread.start()
             return self._loop
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._loop = None
 
 
 _LOOP = _LoopThread()
@@ -74,16 +87,23 @@ class Blocking(Generic[T]):
     'tock'
     """
 
+    _wrapped: T
+
     def __init__(self, wrapped: T) -> None:
-        self._wrapped = wrapped
+        vars(self)["_wrapped"] = wrapped
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_wrapped":
+            raise AttributeError(name)  # a copy in the making has nothing yet
         value = getattr(self._wrapped, name)
         if inspect.isasyncgenfunction(value):
             return wraps(value)(lambda *args, **kwargs: _drain(value(*args, **kwargs)))
         if inspect.iscoroutinefunction(value):
             return wraps(value)(lambda *args, **kwargs: _LOOP.run(value(*args, **kwargs)))
         return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._wrapped, name, value)
 
     def __dir__(self) -> list[str]:
         return dir(self._wrapped)
@@ -92,11 +112,16 @@ class Blocking(Generic[T]):
         return f"{self._wrapped!r}.blocking"
 
 
-def _drain(items: AsyncIterator[T]) -> Iterator[T]:
-    async def following() -> tuple[bool, T | None]:
-        async for item in items:
-            return True, item
-        return False, None
+def _drain(items: AsyncGenerator[T, None]) -> Iterator[T]:
+    async def following() -> T:
+        return await anext(items, _END)
 
-    while (answer := _LOOP.run(following()))[0]:
-        yield cast("T", answer[1])
+    async def hang_up() -> None:
+        await items.aclose()
+
+    try:
+        while (item := _LOOP.run(following())) is not _END:
+            yield item
+    finally:
+        if not sys.is_finalizing():  # the loop's thread is gone by then, and nobody would answer
+            _LOOP.run(hang_up())
