@@ -9,13 +9,11 @@ from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
-from .columns import Bool, Int, readonly
+from .columns import Bool, Dates, Int, readonly
+from .days import dates_of, midnights
 from .errors import UsageError
 from .timeframe import Timeframe
-
-Dates = npt.NDArray[np.datetime64]
 
 # Explicit, so that no answer depends on the day it is asked: NYSE's record starts in 1928.
 FIRST, LAST, _KNOWN_TO_ALL = "1928-01-01", "2049-12-31", 2024
@@ -132,7 +130,7 @@ class Calendar:
         >>> calendar_for("XNYS").dates(np.array(["2024-03-09T03:00"], "M8[ns]").astype("i8"))
         array(['2024-03-08'], dtype='datetime64[D]')
         """
-        return np.asarray((time + self._offset(time)).astype("M8[ns]").astype("M8[D]"))
+        return dates_of(time, self.tz)
 
     def labels(self, dates: Dates) -> Int:
         """Tell the label of the daily bar of each local date: its midnight there.
@@ -152,12 +150,7 @@ class Calendar:
         >>> calendar_for("XNYS").labels(np.array(["2024-07-03"], "M8[D]")).astype("M8[ns]")
         array(['2024-07-03T04:00:00.000000000'], dtype='datetime64[ns]')
         """
-        import pandas as pd
-
-        local = pd.DatetimeIndex(dates.astype("M8[ns]")).tz_localize(
-            self.tz, ambiguous=True, nonexistent="shift_forward"
-        )
-        return np.asarray(local.asi8)
+        return midnights(dates, self.tz)
 
     def close_time(self, time: Int, timeframe: Timeframe) -> Int:
         """Tell when each bar is complete, so that it may be used.
@@ -307,12 +300,6 @@ class Calendar:
     def _pause(self, row: Int, start: Int, end: Int) -> Int:
         overlap = np.minimum(end, self.break_ends[row]) - np.maximum(start, self.break_starts[row])
         return np.asarray(np.maximum(overlap, 0))
-
-    def _offset(self, time: Int) -> Int:
-        import pandas as pd
-
-        index = pd.DatetimeIndex(time.astype("M8[ns]"), tz="UTC").tz_convert(self.tz)
-        return np.asarray(index.tz_localize(None).as_unit("ns").asi8) - time
 
 
 def _day(dates: Dates) -> Int:

@@ -14,6 +14,7 @@ from .errors import UsageError
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Dates = npt.NDArray[np.datetime64]
 
 
 def column(values: object) -> Float:

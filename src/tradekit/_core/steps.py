@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calendar import Calendar, Dates
-from .columns import Int
+from .calendar import Calendar
+from .columns import Dates, Int
 from .errors import UsageError
 from .timeframe import Timeframe
 
