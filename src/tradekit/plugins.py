@@ -41,15 +41,16 @@ def names(kind: str) -> tuple[str, ...]:
     >>> "simulated" in names("sources")
     True
     """
-    found = tuple(sorted(_registered(kind)))
+    found = {point.name for point in _registered(kind)}
     if not found:
         raise PluginError(
             f"nothing is registered under tradekit.{kind}",
             expected="at least the built-in ones",
             got="an empty group",
             hint="install tradekit with pip, so that its entry points are written",
+            kind=kind,
         )
-    return found
+    return tuple(sorted(found))
 
 
 def load(kind: str, name: str) -> Any:
@@ -69,8 +70,11 @@ def load(kind: str, name: str) -> Any:
 
     Raises
     ------
+    UsageError
+        When there is no such kind.
     PluginError
-        When the name is unknown, or its module cannot be imported; the cause is chained.
+        When the name is unknown, stands for two things, or its module cannot be imported; the
+        cause is chained. It carries ``kind`` and ``name``.
 
     Examples
     --------
@@ -78,27 +82,28 @@ def load(kind: str, name: str) -> Any:
     'SimulatedSource'
     """
     known = names(kind)
-    if name not in known:
-        raise PluginError(
-            f"no {kind[:-1]} is registered as {name!r}",
-            expected=" or ".join(known),
-            got=repr(name),
-            hint="check the spelling, or install the package that brings it",
-        )
-    point = _registered(kind)[name]
+    points = {point.value: point for point in _registered(kind) if point.name == name}
+    if not points:
+        hint = "check the spelling, or install the package that brings it"
+        raise _refusal(kind, name, "is not registered", " or ".join(known), repr(name), hint)
+    if len(points) > 1:
+        got, hint = " and ".join(sorted(points)), "remove one of the packages that bring it"
+        raise _refusal(kind, name, "is registered twice", "one thing by that name", got, hint)
+    ((value, point),) = points.items()
     try:
         return point.load()
     except Exception as error:
-        raise PluginError(
-            f"{kind[:-1]} {name!r} cannot be loaded",
-            expected=f"{point.value} to be importable",
-            got=f"{type(error).__name__}: {error}",
-            hint="update or remove the package that brings it",
-            name=name,
-        ) from error
+        expected, got = f"{value} to be importable", f"{type(error).__name__}: {error}"
+        hint = "update or remove the package that brings it"
+        raise _refusal(kind, name, "cannot be loaded", expected, got, hint) from error
 
 
-def _registered(kind: str) -> dict[str, EntryPoint]:
+def _refusal(kind: str, name: str, problem: str, expected: str, got: str, hint: str) -> PluginError:
+    sentence = f"{kind[:-1]} {name!r} {problem}"
+    return PluginError(sentence, expected=expected, got=got, hint=hint, kind=kind, name=name)
+
+
+def _registered(kind: str) -> tuple[EntryPoint, ...]:
     if kind not in KINDS:
         raise UsageError(
             "no such kind of plug-in",
@@ -106,4 +111,4 @@ def _registered(kind: str) -> dict[str, EntryPoint]:
             got=repr(kind),
             hint="names('sources')",
         )
-    return {point.name: point for point in entry_points(group=f"tradekit.{kind}")}
+    return tuple(entry_points(group=f"tradekit.{kind}"))
