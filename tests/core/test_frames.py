@@ -316,7 +316,9 @@ def test_times_that_a_zone_does_not_know_are_refused(start, tz):
     ],
 )
 def test_an_option_that_is_none_is_refused(option, message):
-    assert refusal(minutes(), "SPY", **option).startswith(message)
+    told = refusal(minutes(), "SPY", **option)
+    assert told.startswith(message)
+    assert ". Try: " in told
 
 
 def test_provenance_is_kept_and_may_be_said_anew():

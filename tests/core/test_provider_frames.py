@@ -169,8 +169,28 @@ def test_flat_downloads_are_read_however_they_were_kept(download, again):
     assert bars == Bars.from_frame(download("SPY"), adjustment="unknown")
 
 
-def test_tickers_that_traded_on_other_days_are_not_padded(download):
+def test_a_ticker_that_nobody_knows_has_no_rows(download):
     frame = download(["SPY", "QQQ"])
+    frame.loc[:, (slice(None), "QQQ")] = np.nan  # as yfinance does where Yahoo knows no such ticker
+    with pytest.raises(
+        UsageError, match="^the frame has no rows of QQQ: .* often comes back empty"
+    ):
+        Bars.from_frame(frame, "QQQ")
+
+
+@pytest.mark.parametrize("group", ["column", "ticker"])
+def test_columns_that_a_user_added_are_no_tickers(download, group):
+    frame = download("SPY", group_by=group)
+    frame["signal", ""] = 1.0
+    assert (
+        Bars.from_frame(frame)
+        == Bars.from_frame(frame.reset_index())
+        == Bars.from_frame(download("SPY"))
+    )
+
+
+def test_tickers_that_traded_on_other_days_are_not_padded(download):
+    frame = download(["SPY", "QQQ"]).astype(float)
     frame.loc[frame.index[1], (slice(None), "QQQ")] = np.nan
     bars = Bars.from_frame(frame, "QQQ")
     assert (days(bars), bars.dropped) == ([DAYS[0], DAYS[2]], 0)

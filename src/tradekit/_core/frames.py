@@ -26,6 +26,7 @@ SYMBOL = ("symbol", "ticker")
 PROVENANCE = ("source", "feed", "adjustment", "calendar")
 # What int64 nanoseconds can tell, with room for closes and zones.
 _RANGE = "1680-01-01", "2259-12-31"
+_EMPTY = "look at what the provider answered: an unknown symbol often comes back empty"
 _ISO = re.compile(r"\d{4}(-\d\d-\d\d|\d{4})([T ].*)?")
 _OFFSET = re.compile(r"\S+[T ].*(Z|[+-]\d\d(:?\d\d)?)")
 
@@ -107,9 +108,11 @@ def _check_call(frame: Any, label: str, bad: str, provenance: Mapping[str, Any])
         ("bad", bad, ("raise", "drop")),
     ):
         if value not in choices:
-            _refuse(f"unknown {name}", " or ".join(map(repr, choices)), repr(value), None)
+            default = f"{name}={choices[0]!r}, as without it"
+            _refuse(f"unknown {name}", " or ".join(map(repr, choices)), repr(value), default)
     if unknown := sorted(set(provenance) - set(PROVENANCE)):
-        _refuse("unknown keyword", ", ".join(PROVENANCE), ", ".join(unknown), None)
+        hint = "frame.attrs for what else is to be remembered"
+        _refuse("unknown keyword", ", ".join(PROVENANCE), ", ".join(unknown), hint)
     if not hasattr(frame, "columns") or not hasattr(frame, "attrs"):
         got = f"a {type(frame).__name__}"
         _refuse(
@@ -120,11 +123,11 @@ def _check_call(frame: Any, label: str, bad: str, provenance: Mapping[str, Any])
             "the frame is empty",
             "at least one bar",
             f"no rows, columns {[str(column) for column in frame.columns][:8]}",
-            "look at what the provider answered: an unknown symbol often comes back empty",
+            _EMPTY,
         )
 
 
-def _refuse(problem: str, expected: str, got: str, hint: str | None) -> NoReturn:
+def _refuse(problem: str, expected: str, got: str, hint: str) -> NoReturn:
     raise UsageError(problem, expected=expected, got=got, hint=hint)
 
 
@@ -155,7 +158,10 @@ def _one_symbol(frame: pd.DataFrame, symbol: str | None) -> tuple[pd.DataFrame, 
             f"bars of {named}",
             "another symbol=, or frame.attrs.clear() if the frame was made from another one",
         )
-    return pick(wanted), wanted
+    picked = pick(wanted)
+    if not len(picked):
+        _refuse(f"the frame has no rows of {wanted}", "at least one bar", "empty rows", _EMPTY)
+    return picked, wanted
 
 
 def _symbols(frame: pd.DataFrame) -> tuple[list[Any] | None, Any]:
@@ -176,9 +182,12 @@ def _symbols(frame: pd.DataFrame) -> tuple[list[Any] | None, Any]:
 def _symbols_of_columns(frame: pd.DataFrame) -> tuple[list[Any], Any]:
     words = [{str(word).lower() for word in frame.columns.get_level_values(i)} for i in (0, 1)]
     level = 1 if "close" in words[0] else 0
-    # Times that reset_index() has moved into a column are no ticker's.
-    times = [column for column in frame.columns if "" in column]
-    frame = frame.set_index(times[0]) if times else frame
+    # Columns of no ticker are the user's own, or the times that reset_index() has moved there.
+    nobodys = [column for column in frame.columns if column[1] == ""]
+    times = [column for column in nobodys if str(column[0]).lower() in TIME_COLUMNS]
+    if times and frame.index.dtype.kind != "M":
+        frame = frame.set_index(frame[times[0]])
+    frame = frame.drop(columns=nobodys)
     # A frame of several tickers is padded where only another ticker traded.
     return list(frame.columns.unique(level)), lambda name: frame.xs(
         name, axis=1, level=level
@@ -258,7 +267,7 @@ def _parse(times: Any, symbol: str) -> pd.DatetimeIndex:
     """Parse texts that are written year first; others may mean two days, so they are refused."""
     import pandas as pd
 
-    if times.dtype.kind == "M" or str(times.dtype).startswith("datetime64"):
+    if times.dtype.kind == "M":
         return pd.DatetimeIndex(times)
     texts = times.astype("str")
     iso = texts.str.fullmatch(_ISO)
