@@ -21,7 +21,7 @@ from ._futures import mirrored, poisoned
 from ._quiet import listening, side_by_side
 from ._series import altered, kit_bars, odd_bars, rebuilt
 
-_EARLY, _WINDOWS, _LEAST_LENGTH = 6, 3, 600
+_EARLY, _WINDOWS, _LEAST_LENGTH = 6, 5, 600
 _COLUMNS = ("score", "target", "stop", "ready")
 # Sums of products round differently in arrays of another length; a peek is larger than that.
 _ROUNDING = 1e-9
@@ -359,10 +359,12 @@ def _sees_windows_only(detector: SignalDetector) -> bool:
     return not any({"_scan", "_levels"} & set(vars(owner)) for owner in _written(detector))
 
 
-def _differ(before: Float, after: Float) -> Bool:
-    one, two = np.nan_to_num(before), np.nan_to_num(after)
-    other = np.abs(one - two) > _ROUNDING * np.maximum(1.0, np.abs(one))
-    return other | (np.isnan(before) != np.isnan(after)) | (np.sign(one) != np.sign(two))
+def _differ(before: Float | Bool, after: Float | Bool) -> Bool:
+    one, two = before.astype(float), after.astype(float)
+    known = ~(np.isnan(one) & np.isnan(two))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(one - two) <= _ROUNDING * np.maximum(1.0, np.abs(one))
+        return np.asarray(known & ~(near & (np.sign(one) == np.sign(two))))
 
 
 def _close(one: Float, two: Float) -> Bool:

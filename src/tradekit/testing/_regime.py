@@ -6,20 +6,24 @@ import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+import attrs
 import numpy as np
 
 from .._core.bars import Bars
-from .._core.regime import RegimeAnalysis, RegimeModel
+from .._core.errors import ContractError
+from .._core.faults import PRICES
+from .._core.regime import Regime, RegimeAnalysis, RegimeModel
 from .._core.state import encode
 from ._check import Check, as_checks, fail
 from ._futures import poisoned
-from ._series import flat_bars, kit_bars
+from ._series import altered, kit_bars, odd_bars
 
 Said = Sequence[RegimeAnalysis]
 
-_LENGTH, _CUTS = 400, 8
+_LENGTH, _CUTS = 300, 4
 # A state may grow while it warms up, not for ever.
 _GROWTH = 1.5
+_SCALE, _SCALE_TOLERANCE = 4.0, 1e-6
 
 
 def check_regime_model(
@@ -70,8 +74,12 @@ def check_regime_model(
         "steps_are_pure": trial.steps_are_pure,
         "same_every_time": trial.same_every_time,
         "state_stays_small": trial.state_stays_small,
+        "scale_free": trial.scale_free,
         "odd_bars": trial.odd_bars,
+        "fit_changes_nothing": trial.fit_changes_nothing,
     }
+    if type(model).fit is RegimeModel.fit:
+        del questions["fit_changes_nothing"]  # it learns nothing
     return as_checks(questions, known_failures)
 
 
@@ -81,14 +89,16 @@ class _Trial:
         self.who = type(model).__name__
 
     def bars(self) -> Bars:
-        return self.given if self.given is not None else kit_bars(self.seed, _LENGTH)[0][:_LENGTH]
+        if self.given is not None:
+            return self.given
+        return kit_bars(self.seed, max(_LENGTH, self.model.lookback + _LENGTH // 2))[0]
 
     def fresh(self) -> RegimeModel:
         return copy.deepcopy(self.model)
 
     def cuts(self) -> list[int]:
         rng = np.random.default_rng(self.seed)
-        return [int(cut) for cut in rng.integers(1, len(self.bars()), _CUTS)]
+        return [int(cut) for cut in rng.integers(1, max(len(self.bars()), 2), _CUTS)]
 
     def prefix(self) -> None:
         bars = self.bars()
@@ -154,9 +164,46 @@ class _Trial:
                 hint="keep running sums, not bars: update must stay O(1)",
             )
 
+    def scale_free(self) -> None:
+        bars = self.bars()
+        dear = {name: getattr(bars, name) * _SCALE for name in PRICES}
+        said, again = self.fresh().classify(bars), self.fresh().classify(altered(bars, **dear))
+        for row, (then, now) in enumerate(zip(said, again, strict=True)):
+            change = max(abs(then.probabilities[r] - now.probabilities[r]) for r in Regime)
+            if change > _SCALE_TOLERANCE:
+                fail(
+                    self.who,
+                    "depends on how many dollars a share costs",
+                    expected=f"{_told(then.probabilities)} in row {row}",
+                    got=f"{_told(now.probabilities)} when every price is {_SCALE:g} times as high",
+                    hint="returns, or distances in units of their own volatility",
+                )
+
     def odd_bars(self) -> None:
-        for bars in (flat_bars(300), flat_bars(1), flat_bars(0)):
-            self.fresh().classify(bars)
+        for what, bars in odd_bars():
+            try:
+                self.fresh().classify(bars)
+            except ContractError as error:
+                fail(
+                    self.who,
+                    f"fails on {what}",
+                    expected="probabilities, whatever the bars",
+                    got=str(error),
+                    hint="guard divisions and logarithms; volume may be NaN",
+                )
+
+    def fit_changes_nothing(self) -> None:
+        bars, model = self.bars(), self.fresh()
+        before, fitted = model.classify(bars), model.fit(bars)
+        if not isinstance(fitted, RegimeModel):
+            fail(
+                self.who,
+                "is not fitted by fit",
+                expected="a new model",
+                got=f"a {type(fitted).__name__}",
+                hint="return a new model from fit",
+            )
+        self._same(before, model.classify(bars), "after fit, which gives a new model")
 
     def _same(self, said: Said, again: Said, when: str) -> None:
         for row, (then, now) in enumerate(zip(said, again, strict=True)):
@@ -164,10 +211,19 @@ class _Trial:
                 self._differ(row, then, now, when)
 
     def _differ(self, row: int, then: RegimeAnalysis, now: RegimeAnalysis, when: str) -> None:
+        names = [field.name for field in attrs.fields(RegimeAnalysis)]
+        name = next(name for name in names if getattr(then, name) != getattr(now, name))
         fail(
             self.who,
             f"says something else {when}",
-            expected=f"{then.regime.value} at {then.confidence} in row {row}",
-            got=f"{now.regime.value} at {now.confidence}",
+            expected=f"{name} {_told(getattr(then, name))} in row {row}",
+            got=_told(getattr(now, name)),
             hint="a step may rest on its state and its bar alone",
         )
+
+
+def _told(value: object) -> str:
+    """A value in plain words: regimes by their names."""
+    if isinstance(value, Mapping):
+        return str({str(key): item for key, item in value.items()})
+    return str(value)

@@ -95,6 +95,7 @@ def odd_bars(*, intraday: bool = False) -> Iterator[tuple[str, Bars]]:
             yield f"{length} {timeframe} bars", flat_bars(length, timeframe)
         yield f"flat {timeframe} bars", flat_bars(300, timeframe)
         yield f"{timeframe} bars without a trade", flat_bars(300, timeframe, volume=0.0)
+        yield f"{timeframe} bars of unknown volume", flat_bars(300, timeframe, volume=np.nan)
     moving = kit_bars(0, 300, intraday=intraday)[0]
     for what, factor in (("hundredths of a cent", 1e-6), ("millions", 1e6)):
         prices = {name: getattr(moving, name) * factor for name in PRICES}

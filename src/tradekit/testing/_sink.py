@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from .._core.errors import SinkError
@@ -122,12 +123,19 @@ class _Trial:
         sink.close()
 
     def closes_after_an_error(self) -> None:
-        sink = self.make()
-        try:
+        sink, swallowed = self.make(), False
+        with suppress(KeyError):
             with sink:
                 raise KeyError("of the user")
-        except KeyError:
-            pass
+            swallowed = True
+        if swallowed:
+            fail(
+                self.who,
+                "swallows the errors of its with block",
+                expected="the user's KeyError",
+                got="no error",
+                hint="leave __exit__ to the base",
+            )
         if not sink._closed:
             fail(
                 self.who,
@@ -171,12 +179,14 @@ class _Trial:
             EventQuery(end=_START + timedelta(minutes=3), run="kit"),
             EventQuery(setup="SPY-4"),
             EventQuery(kinds=("RunEnded",)),
+            EventQuery(symbol="SPY", limit=2),
         )
         with self.make() as sink:
             sink.write(events)
             sink.flush()
             for query in questions:
                 wanted = tuple(event for event in events if query.matches(event))
+                wanted = wanted[-query.limit :] if query.limit else wanted
                 self._same(wanted, sink.read(query), str(query))
 
     def keeps_threads_apart(self) -> None:

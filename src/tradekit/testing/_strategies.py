@@ -8,13 +8,17 @@ import numpy as np
 
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
+from .._core.columns import Int
+from .._core.errors import UsageError
 from .._core.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-# Sessions 2024-11-25 to 2024-12-06: a holiday, a half day, five-hour and six-hour UTC offsets.
-_FIRST, _SESSIONS = np.datetime64("2024-10-28"), 30
+# What lies ahead: daylight-saving time ends on 2024-11-03, and 2024-11-29 is a half day.
+_FIRST, _WINTER, _HALF_DAY = (np.datetime64(f"2024-{day}") for day in ("10-28", "11-04", "11-29"))
+_SESSIONS, _HOLES, _WIDEST = 30, 3, 5
+_SHORTEST = 3 * 3600 * 10**9  # no session is shorter, in nanoseconds
 
 
 def any_bars(
@@ -33,7 +37,13 @@ def any_bars(
     -------
     hypothesis.strategies.SearchStrategy
         Of `Bars`, on the sessions from 2024-10-28 on: a change of daylight-saving time on
-        2024-11-03, no session on Thanksgiving, and a half day after it.
+        2024-11-03, no session on Thanksgiving, and a half day after it. The simplest are few,
+        flat and without a gap.
+
+    Raises
+    ------
+    UsageError
+        For bars longer than a day, and when no number of bars is both.
 
     Examples
     --------
@@ -44,48 +54,61 @@ def any_bars(
     >>> test_closes_lie_within_their_bars()
     """
     from hypothesis import strategies as st
+    from hypothesis.extra.numpy import arrays
 
-    grid = _grid(Timeframe(timeframe))
-    size = st.integers(min_size, min(max_size, len(grid)))
+    _refuse(timeframe, min_size, max_size)
+    grid, likely = _grid(Timeframe(timeframe), max_size + _HOLES * _WIDEST)
+    step = st.one_of(st.just(0), st.integers(-5, 5), st.integers(-2_000, 2_000))
+    reach, traded = st.integers(0, 20), st.integers(0, 10**6)
 
     @st.composite
     def made(draw: Any) -> Bars:
-        count = draw(size)
-        start = draw(st.integers(0, len(grid) - count))
-        missing = draw(
-            st.sets(st.integers(1, max(count - 1, 1)), max_size=max(count - min_size, 0))
-        )
-        rows = [start + i for i in range(count) if i not in missing or count - len(missing) < 1]
-        moves = draw(st.lists(_moves(st), min_size=len(rows), max_size=len(rows)))
-        return _build(timeframe, grid[rows], np.array(moves))
+        count = draw(st.integers(min_size, max_size))
+        last = len(grid) - count - _HOLES * _WIDEST
+        start = draw(st.sampled_from(likely) | st.integers(0, last))
+        rows = start + np.arange(count)
+        holes = st.tuples(st.integers(1, max(count - 1, 1)), st.integers(1, _WIDEST))
+        for at, width in draw(st.lists(holes, max_size=_HOLES)):
+            rows[at:] += width
+        ticks = [
+            draw(arrays(np.int64, count, elements=each, fill=st.just(0)))
+            for each in (step, step, reach, reach, traded)
+        ]
+        return _build(timeframe, grid[rows], *ticks)
 
     return made()
 
 
-def _moves(st: Any) -> Any:
-    """Ticks from close to open and from open to close, reach up and down, and volume."""
-    calm, wild = st.integers(-5, 5), st.integers(-2_000, 2_000)
-    step = st.one_of(st.just(0), calm, wild)
-    reach = st.one_of(st.just(0), st.integers(0, 20))
-    return st.tuples(step, step, reach, reach, st.integers(0, 10**6))
+def _refuse(timeframe: str, min_size: int, max_size: int) -> None:
+    if Timeframe(timeframe) > Timeframe("1Day") or not 0 <= min_size <= max_size:
+        raise UsageError(
+            "no such bars",
+            expected="a timeframe of a day at most, and 0 <= min_size <= max_size",
+            got=f"{timeframe}, min_size={min_size}, max_size={max_size}",
+            hint="resample(bars, '1Week') for longer bars",
+        )
 
 
-def _build(timeframe: str, time: Any, moves: Any) -> Bars:
-    gap, body, up, down, volume = moves.T
+def _build(timeframe: str, time: Int, gap: Int, body: Int, up: Int, down: Int, volume: Int) -> Bars:
+    """Bars of ticks: from close to open, from open to close, and the reach beyond."""
     closes = 10_000 + np.cumsum(gap + body)
     # Prices stay above zero, whatever was drawn: ticks are lifted by the lowest of them.
-    lift = max(0, 100 - int((closes - np.abs(body) - down).min()))
+    lift = max(0, 100 - int((closes - np.abs(body) - down).min(initial=10_000)))
     close = (closes + lift) / 100
     opened = close - body / 100
     high, low = np.maximum(opened, close) + up / 100, np.minimum(opened, close) - down / 100
     return Bars("ANY", timeframe, time, opened, high, low, close, volume, source="kit")
 
 
-def _grid(timeframe: Timeframe) -> Any:
+def _grid(timeframe: Timeframe, length: int) -> tuple[Int, list[int]]:
+    """Give labels of a month or as many as are asked for, and rows where something is special."""
     calendar = calendar_for()
-    first = int(np.searchsorted(calendar.sessions, _FIRST))
-    sessions = range(first, first + _SESSIONS)
+    first, *special = np.searchsorted(calendar.sessions, [_FIRST, _WINTER, _HALF_DAY])
     if not timeframe.is_intraday:
-        return calendar.midnights[first : first + 12 * _SESSIONS]
-    spans = (np.arange(calendar.opens[s], calendar.closes[s], timeframe.ns) for s in sessions)
-    return np.concatenate(list(spans))
+        labels = calendar.midnights[first : first + _SESSIONS + length]
+    else:
+        count = _SESSIONS + 1 + length * timeframe.ns // _SHORTEST
+        sessions = range(first, first + count)
+        spans = (np.arange(calendar.opens[s], calendar.closes[s], timeframe.ns) for s in sessions)
+        labels = np.concatenate(list(spans))
+    return labels, [0, *np.searchsorted(labels, calendar.midnights[special]).tolist()]

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._core.bars import Bars
-from .._core.columns import Float
 from .._core.crossings import crossed_above, crossed_below
 from .._core.detector import SignalDetector
 from .._core.resample import resample
@@ -22,12 +21,6 @@ class _Twin(SignalDetector):
     """Wrong on purpose."""
 
     caught_by: ClassVar[tuple[str, ...]] = ()
-
-
-def _last_known(values: Float) -> Float:
-    """Carry the last number on over NaN."""
-    rows = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
-    return np.asarray(values[rows])
 
 
 class ComparesWithTomorrow(_Twin):
@@ -51,18 +44,17 @@ class PeeksAtLargeBars(_Twin):
 
 
 class KnowsTheDaysHigh(_Twin):
-    """Compares each bar with the high of its whole day."""
+    """Compares each bar with the high of its whole day: ``groupby(date).high.transform("max")``."""
 
     caught_by = ("prefix", "poisoned_future")
     mirror = None
     mirror_reason = "it looks at highs only"
 
     def _scan(self, bars: Bars) -> Any:
-        day = bars.time // (7 * 86_400 * 10**9)  # weeks, so that daily bars have several
-        _, which = np.unique(day, return_inverse=True)
-        highest = np.full(len(bars), -np.inf)
+        days, which = np.unique(bars.session, return_inverse=True)
+        highest = np.zeros(len(days))
         np.maximum.at(highest, which, bars.high)
-        return np.where(bars.high >= highest[which], -50.0, 0.0) if len(bars) else np.empty(0)
+        return np.where(bars.high >= highest[which], -50.0, 0.0)
 
 
 class JoinsAtTheOpen(_Twin):
@@ -135,7 +127,7 @@ class ScaledByMaximum(_Twin):
     def _scan(self, bars: Bars) -> Any:
         move = np.diff(bars.close, prepend=bars.close[:1])
         most = np.abs(move).max(initial=0.0)
-        return 100.0 * move / most if most else np.zeros(len(bars))
+        return 99.0 * move / most if most else np.zeros(len(bars))
 
 
 class WholeSeriesPercentile(_Twin):
@@ -215,6 +207,31 @@ class PeeksInHistoryOnly(_Twin):
         return float(50.0 * np.sign(window.close[-1] - window.close[-2:][0]))
 
 
+class LiveIsAnother(_Twin):
+    """Has a short cut for live bars that is stricter than its history."""
+
+    caught_by = ("live_is_last_of_history",)
+
+    def _scan(self, bars: Bars) -> Any:
+        return 50.0 * np.sign(bars.close - bars.open)
+
+    def _detect(self, window: Bars) -> float:
+        bar = window[-1]
+        return 50.0 * (bar.close > 1.001 * bar.open) - 50.0 * (bar.close < 0.999 * bar.open)
+
+
+class LooksBehindTheView(_Twin):
+    """Finds later bars in the array that its window is a view of."""
+
+    lookback = 20
+    caught_by = ("poisoned_future",)
+
+    def _detect(self, window: Bars) -> float:
+        whole = window.close if window.close.base is None else window.close.base
+        now = np.flatnonzero(whole == window.close[-1])[-1]
+        return float(50.0 * np.sign(whole[now : now + 2][-1] - window.close[-1]))
+
+
 class Remembers(_Twin):
     """Alternates from call to call."""
 
@@ -226,10 +243,32 @@ class Remembers(_Twin):
         return 50.0 * np.sign(bars.close - bars.open) * (-1) ** self.calls
 
 
+class CachesBySymbol(_Twin):
+    """Keeps its answers for good, by symbol, timeframe and length."""
+
+    caught_by = ("same_every_time",)
+    answers: ClassVar[dict[tuple[str, str, int], Any]] = {}
+
+    def _scan(self, bars: Bars) -> Any:
+        key = bars.symbol, str(bars.timeframe), len(bars)
+        return self.answers.setdefault(key, 50.0 * np.sign(bars.close - bars.open))
+
+
+class KeepsBarsOnItself(_Twin):
+    """Puts its bars where another thread finds them."""
+
+    caught_by = ("same_every_time",)
+
+    def _scan(self, bars: Bars) -> Any:
+        self._bars = bars
+        rose = np.sign(self._bars.close - self._bars.open)
+        return 50.0 * rose * (self._bars.close > 0)
+
+
 class ReadsTheClock(_Twin):
     """Says more or less, depending on when it is asked."""
 
-    caught_by = ("same_every_time",)
+    caught_by = ("same_every_time", "looks_at_bars_only")
 
     def _scan(self, bars: Bars) -> Any:
         return np.sign(bars.close - bars.open) * (time.perf_counter_ns() % 99 + 1)
@@ -246,16 +285,15 @@ class ReadsAFile(_Twin):
 
 
 class ChangesItsBars(_Twin):
-    """Puts other closes into the bars that it was handed."""
+    """Fills in volumes within the bars that it was handed."""
 
     caught_by = ("leaves_bars_alone",)
 
     def _scan(self, bars: Bars) -> Any:
-        score = 50.0 * np.sign(bars.close - bars.open)
-        bars.close.flags.writeable = True
-        bars.close[:] = _last_known(bars.open)
-        bars.close.flags.writeable = False
-        return score
+        bars.volume.flags.writeable = True
+        bars.volume[bars.volume < bars.volume.mean()] = 0.0
+        bars.volume.flags.writeable = False
+        return 50.0 * np.sign(bars.close - bars.open)
 
 
 class FailsOnOddBars(_Twin):
