@@ -13,6 +13,7 @@ from tradekit._core.bars import Bars
 from tradekit._core.clock import FixedClock
 from tradekit._core.errors import ContractError, NoDataError, SourceError
 from tradekit._core.request import BarsRequest, Capabilities, Fetched
+from tradekit._core.resample import resample
 from tradekit._core.source import DataSource
 
 # A Friday to the Wednesday after; New York goes to summer time in between.
@@ -130,7 +131,7 @@ def test_bars_outside_the_window_are_no_data():
 
 @pytest.mark.parametrize(
     ("answer", "got"),
-    [(bars("QQQ"), "QQQ 1Day"), (bars()[:1]._replace(timeframe="1Week"), "SPY 1Week")],
+    [(bars("QQQ"), "QQQ 1Day"), (resample(bars(), "1Week"), "SPY 1Week")],
 )
 def test_bars_of_something_else_are_a_failure(answer, got):
     failure = fetch(answer).failures["SPY"]
