@@ -69,7 +69,8 @@ def resample(
     starts = rows[np.flatnonzero(np.diff(label[rows], prepend=-1))] if len(rows) else rows
     grouped = _group(bars, longer, label, rows, starts)
     kept = grouped[1:] if cut and _lacks_its_start(bars, calendar, longer, grouped) else grouped
-    return kept.until(to_ns(asof) if asof else int(bars.close_time[-1]) if len(bars) else 0)
+    over = bars[-1:].close_time  # of the last bar alone: the others' take time
+    return kept.until(to_ns(asof) if asof else int(over[0]) if len(over) else 0)
 
 
 def _check_multiple(bars: Bars, longer: Timeframe) -> None:
@@ -87,12 +88,13 @@ def _check_grid(
 ) -> None:
     if not bars.timeframe.is_intraday or longer == bars.timeframe:
         return
-    upcoming = np.searchsorted(calendar.opens, bars.time, side="right")
-    next_open = calendar.opens[np.minimum(upcoming, len(calendar.opens) - 1)]
-    straddles = ~inside & (bars.time < next_open) & (bars.time + bars.timeframe.ns > next_open)
-    off = inside & ((bars.time - calendar.opens[bars.session]) % bars.timeframe.ns != 0)
-    if (straddles | off).any():
-        row = int(np.argmax(straddles | off))
+    odd = inside & ((bars.time - calendar.opens[bars.session]) % bars.timeframe.ns != 0)
+    outside = np.flatnonzero(~inside)
+    early = bars.time[outside]
+    opens = calendar.opens.take(np.searchsorted(calendar.opens, early), mode="clip")
+    odd[outside] = (early < opens) & (early + bars.timeframe.ns > opens)  # they straddle the open
+    if odd.any():
+        row = int(np.argmax(odd))
         raise UsageError(
             f"{bars.symbol}: row {row} stands off its session's grid",
             expected=f"{bars.timeframe} bars counted from the open",
