@@ -215,6 +215,11 @@ class Calendar:
         int
             Nanoseconds since 1970 UTC.
 
+        Raises
+        ------
+        UsageError
+            When the calendar does not reach that far.
+
         Examples
         --------
         >>> close = int(np.datetime64("2024-03-08T21:00", "ns").astype("i8"))  # a Friday

@@ -83,7 +83,13 @@ def to_utc(moment: datetime) -> datetime:
 
 @runtime_checkable
 class Clock(Protocol):
-    """Anything that can say what time it is."""
+    """Anything that can say what time it is.
+
+    Examples
+    --------
+    >>> isinstance(SystemClock(), Clock)
+    True
+    """
 
     def now(self) -> datetime:
         """Return the present moment as an aware UTC datetime."""

@@ -111,6 +111,11 @@ class Extra:
         One number a bar; NaN where nothing was known yet.
     known_at : ndarray of int64, shape (n,)
         Nanoseconds since 1970 UTC when each number became known, not after its bar's close.
+
+    Examples
+    --------
+    >>> Extra([0.2, 0.7], np.array(["2024-03-07T21:00", "2024-03-08T21:00"], "M8[ns]")).values
+    array([0.2, 0.7])
     """
 
     values: Float = attrs.field(converter=column)

@@ -108,7 +108,22 @@ class NoDataError(SourceError):
 
 
 class RateLimitError(SourceError):
-    """The source asks to wait; ``retry_after`` holds the seconds when it said how long."""
+    """The source asks to wait.
+
+    Parameters
+    ----------
+    problem : str
+        One sentence without a full stop.
+    retry_after : float, optional
+        Seconds to wait, when it said how long.
+    **facts : object
+        As for `SourceError`.
+
+    Examples
+    --------
+    >>> RateLimitError("too many requests", retry_after=30.0, source="alpaca").retry_after
+    30.0
+    """
 
     def __init__(self, problem: str, *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(problem, retry_after=retry_after, **facts)

@@ -125,6 +125,11 @@ class Momentum(Lines):
             ``macd``, ``signal`` and ``histogram`` (their difference), in units of the column; all
             known from row ``slow + signal - 2`` on.
 
+        Raises
+        ------
+        UsageError
+            When the fast period is not below the slow one.
+
         Notes
         -----
         ``ema(fast) - ema(slow)``, current bar in. As TA-Lib has it, both averages start at the

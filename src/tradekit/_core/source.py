@@ -30,16 +30,57 @@ __all__ = ["BarsProvider", "BarsRequest", "Capabilities", "DataSource", "Fetched
 
 @runtime_checkable
 class BarsProvider(Protocol):
-    """Whatever the rooms can ask for bars: the data manager, or a double in a test."""
+    """Whatever the rooms can ask for bars: the data manager, or a double in a test.
+
+    Examples
+    --------
+    >>> class Double:
+    ...     async def get_market_data(self, symbol, timeframe, limit): ...
+    ...     async def fetch_many(self, symbols, timeframe, lookback, end=None): ...
+    >>> isinstance(Double(), BarsProvider)
+    True
+    """
 
     async def get_market_data(self, symbol: str, timeframe: str, limit: int) -> pd.DataFrame | None:
-        """Give the newest bars of one symbol as a DataFrame; None when nobody could answer."""
+        """Give the newest bars of one symbol as a DataFrame.
+
+        Parameters
+        ----------
+        symbol : str
+            Whose.
+        timeframe : Timeframe or str
+            Length of the bars.
+        limit : int
+            At most so many.
+
+        Returns
+        -------
+        DataFrame or None
+            As `Bars.to_frame` gives it; None when nobody could answer.
+        """
         ...
 
     async def fetch_many(
         self, symbols: Sequence[str], timeframe: str, lookback: int, end: datetime | None = None
     ) -> Fetched:
-        """Give the newest bars of many symbols, complete by ``end``."""
+        """Give the newest bars of many symbols.
+
+        Parameters
+        ----------
+        symbols : sequence of str
+            Whose.
+        timeframe : Timeframe or str
+            Length of the bars.
+        lookback : int
+            At most so many bars of each.
+        end : datetime, optional
+            Aware moment by which they are complete; else now.
+
+        Returns
+        -------
+        Fetched
+            Every symbol, with its bars or the reason why there are none.
+        """
         ...
 
 
