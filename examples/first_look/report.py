@@ -86,8 +86,9 @@ def _cells(signal: Signal, one: Look) -> tuple[str, ...]:
 
 
 def _now(console: Console, looks: list[Look]) -> None:
-    now = [signal for one in looks for signal in one.now]
-    unready = [one for one in looks if not one.ready]
+    said = [one.now for one in looks]
+    now = [signal for signals in said for signal in signals]
+    unready = [o for o, signals in zip(looks, said, strict=True) if not signals and not o.ready]
     console.print(Text("At the last bar", style="italic"))
     console.print(
         f"{len(looks)} looks: {len(now)} say something, {len(looks) - len(now) - len(unready)} "

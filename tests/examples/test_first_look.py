@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from tradekit import Bars, calendar_for
 from tradekit.testing import check_detector
 
 try:
-    from tradekit._examples.first_look import detectors, look
+    from tradekit._examples.first_look import detectors, look, report
 except ImportError:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
-    from first_look import detectors, look
+    from first_look import detectors, look, report
 
 CHECKS = [(type(d).__name__, check) for d in detectors.FOUR for check in check_detector(d)]
 
@@ -62,3 +63,19 @@ def test_at_the_last_bar_it_says_what_history_says(wave):
         one = look.look(wave[:cut], detectors.RsiReversal())
         last = [s for s in one.detector.signals(one.bars) if s.time == one.bars[-1].close_time]
         assert list(one.now) == last
+
+
+def test_every_look_says_something_or_saw_nothing_or_is_not_ready(wave, capsys):
+    # The first forty bars: whatever fires there is still warming up, and the rest not ready.
+    from rich.console import Console
+
+    for cut in range(20, 60):
+        looks = [look.look(wave[:cut], detector) for detector in detectors.FOUR]
+        report.show(Console(width=110), "Wave", looks, look.scores(looks))
+        counts = re.search(
+            r"(\d+) looks: (\d+) say something, (-?\d+)\s+saw nothing, (\d+)",
+            capsys.readouterr().out,
+        )
+        total, said, saw, unready = map(int, counts.groups())
+        assert total == said + saw + unready
+        assert saw >= 0
