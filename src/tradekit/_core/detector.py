@@ -254,7 +254,7 @@ class SignalDetector(Interface):
             When ``_levels`` raises, or answers in another shape.
         """
         _check_bars(self, bars)
-        return _distances(self, bars)
+        return _distances(self, bars) if len(bars) else (np.empty(0), np.empty(0))
 
     def _live(self, bars: Bars) -> Any:
         """The scores that matter now: by the hook for windows where there is one."""
@@ -282,12 +282,14 @@ def _writes_detect(detector: SignalDetector) -> bool:
 def _look(
     detector: SignalDetector, bars: Bars, hook: Callable[[Bars], Any], name: str
 ) -> Detections:
+    if not len(bars):  # nothing to ask a hook about
+        return Detections(np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=bool))
     watched, touched = bars._watched()
     score = _scores(detector, _asked(detector, name, hook, watched), len(bars), name)
     ahead, behind = _distances(detector, watched)
     score = np.where(np.isnan(ahead) | np.isnan(behind), np.nan, score)
     side = np.sign(score)
-    said = np.nan_to_num(side) != 0
+    said = np.abs(side) > 0
     if (said & ((ahead <= 0) | (behind <= 0))).any():
         got = f"{np.min(ahead[said])} and {np.min(behind[said])} at their smallest"
         raise _contract(detector, "_levels leads nowhere", "distances above zero", got)
@@ -342,10 +344,10 @@ def _ready(detector: SignalDetector, bars: Bars, touched: dict[Any, Any]) -> Boo
     rows = np.arange(len(bars))
     ready = rows + 1 >= detector._needs(bars)
     recursive = [need.lookback for need in touched.values() if need.recursive]
-    if recursive and len(bars):
+    if recursive:
         since_gap = rows - np.maximum.accumulate(np.where(bars.gap_before, rows, 0))
         ready &= since_gap + 1 >= max(recursive)
-    if detector.anchor == "session" and len(bars):
+    if detector.anchor == "session":
         opens = calendar_for(bars.calendar).opens
         whole = bars.time[0] <= opens[bars.session[0]] or bars.session[0] < 0
         ready &= whole | (bars.session != bars.session[0])
