@@ -13,7 +13,7 @@ import numpy as np
 from .._core.bars import Bars
 from .._core.columns import Bool, Float
 from .._core.detector import Detections, SignalDetector
-from .._core.errors import ContractError
+from .._core.errors import ContractError, UsageError
 from .._core.signal import Signal
 from ._check import Check, as_checks, fail
 from ._cuts import Cuts, late_starts, telling_cuts
@@ -62,6 +62,11 @@ def check_detector(
     -------
     tuple of Check
         For ``@pytest.mark.parametrize("check", check_detector(...))``.
+
+    Raises
+    ------
+    UsageError
+        When bars are given and one has none, or a known failure names no check.
 
     Examples
     --------
@@ -112,6 +117,13 @@ class _Trial:
     ) -> None:
         self.detector, self.seed = detector, seed
         self.given = (bars,) if isinstance(bars, Bars) else bars
+        if self.given is not None and not (self.given and all(map(len, self.given))):
+            raise UsageError(
+                "nothing to try a detector on",
+                expected="Bars, or a tuple of them, each with a bar at least",
+                got=str(bars),
+                hint="leave bars out, and the kit makes its own",
+            )
         self.who = type(detector).__name__
         self.intraday = detector.anchor == "session"
 
@@ -290,7 +302,7 @@ class _Trial:
 
     def odd_bars(self) -> None:
         detector = self.fresh()
-        for what, bars in odd_bars(intraday=self.intraday):
+        for what, bars in odd_bars("5Min") if self.intraday else odd_bars("1Day", "5Min"):
             try:
                 detector.scan(bars)
                 detector.detect(bars)

@@ -19,6 +19,8 @@ _DAYS, _HALF_DAY, _CLOCK_CHANGE = (
     np.datetime64(d) for d in ("2024-10-01", "2024-12-20", "2024-10-29")
 )
 
+_MANY = 250  # more than most detectors need to warm up
+
 
 def kit_bars(seed: int, length: int, *, intraday: bool = False) -> tuple[Bars, ...]:
     """Make the markets on which the kit tries a subclass.
@@ -77,29 +79,29 @@ def flat_bars(length: int, timeframe: str = "1Day", *, volume: float = 1000.0) -
     return Bars("FLAT", timeframe, time, price, price, price, price, traded, source="kit")
 
 
-def odd_bars(*, intraday: bool = False) -> Iterator[tuple[str, Bars]]:
+def odd_bars(*timeframes: str) -> Iterator[tuple[str, Bars]]:
     """Make bars that are rare but true: hardly any, no movement, no trade, very small, very large.
 
     Parameters
     ----------
-    intraday : bool
-        Leave out daily bars.
+    *timeframes : str
+        Of which length.
 
     Yields
     ------
     str, Bars
         What they are, in words, and the bars.
     """
-    for timeframe in ("5Min",) if intraday else ("1Day", "5Min"):
+    for timeframe in timeframes:
         for length in (0, 1, 2, 3):
             yield f"{length} {timeframe} bars", flat_bars(length, timeframe)
-        yield f"flat {timeframe} bars", flat_bars(300, timeframe)
-        yield f"{timeframe} bars without a trade", flat_bars(300, timeframe, volume=0.0)
-        yield f"{timeframe} bars of unknown volume", flat_bars(300, timeframe, volume=np.nan)
-    moving = kit_bars(0, 300, intraday=intraday)[0]
-    for what, factor in (("hundredths of a cent", 1e-6), ("millions", 1e6)):
-        prices = {name: getattr(moving, name) * factor for name in PRICES}
-        yield f"prices of {what}", altered(moving, **prices)
+        yield f"flat {timeframe} bars", flat_bars(_MANY, timeframe)
+        yield f"{timeframe} bars without a trade", flat_bars(_MANY, timeframe, volume=0.0)
+        yield f"{timeframe} bars of unknown volume", flat_bars(_MANY, timeframe, volume=np.nan)
+        moving = next(bars for bars in kit_bars(0, _MANY) if bars.timeframe == timeframe)
+        for what, factor in (("hundredths of a cent", 1e-6), ("millions", 1e6)):
+            prices = {name: getattr(moving, name) * factor for name in PRICES}
+            yield f"{timeframe} bars at {what}", altered(moving, **prices)
 
 
 def altered(bars: Bars, **columns: Float) -> Bars:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .._core.bars import Bars
 from .._core.clock import from_ns
-from .._core.errors import NoDataError, SourceError
+from .._core.errors import NoDataError, SourceError, UsageError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from ._check import Check, as_checks, fail
+from ._quiet import side_by_side
 
 _LIMIT = 20
 
@@ -43,16 +43,27 @@ def check_source(
     tuple of Check
         For ``@pytest.mark.parametrize("check", check_source(...))``.
 
+    Raises
+    ------
+    UsageError
+        When the request has no start, no end, or a limit.
+
     Examples
     --------
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> from tradekit.data import SimulatedSource
-    >>> from datetime import datetime
     >>> start, end = datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
     >>> request = BarsRequest(("SPY", "QQQ"), "1Day", start=start, end=end)
     >>> for check in check_source(SimulatedSource(), request):
     ...     check()
     """
+    if request.start is None or request.end is None or request.limit is not None:
+        raise UsageError(
+            "a request that pins nothing down",
+            expected="start and end, and no limit",
+            got=str(request),
+            hint="a window that holds more than 20 bars, whenever it is asked for",
+        )
     trial = _Trial(source, request, unknown)
     questions: dict[str, Callable[[], None]] = {
         "answers": trial.answers,
@@ -180,8 +191,7 @@ class _Trial:
             )
 
     def loops_and_threads(self) -> None:
-        with ThreadPoolExecutor(3) as pool:
-            answers = list(pool.map(lambda _: self.bars(), range(3)))
+        answers = side_by_side([self.bars] * 3, type(self.source).__module__)
         for other in answers[1:]:
             for symbol, bars in answers[0].items():
                 self._same(bars, other[symbol], "in another thread and event loop")

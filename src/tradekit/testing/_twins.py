@@ -35,7 +35,7 @@ class ComparesWithTomorrow(_Twin):
 class PeeksAtLargeBars(_Twin):
     """Looks at the next bar, but only before those that are large."""
 
-    caught_by = ("poisoned_future",)
+    caught_by = ("prefix", "poisoned_future")
 
     def _scan(self, bars: Bars) -> Any:
         after = np.append(np.diff(np.log(bars.close)), 0.0)
@@ -60,7 +60,7 @@ class KnowsTheDaysHigh(_Twin):
 class JoinsAtTheOpen(_Twin):
     """Sees a longer bar from its opening time on, when it has only begun."""
 
-    caught_by = ("poisoned_future",)
+    caught_by = ("prefix", "poisoned_future")
 
     def _scan(self, bars: Bars) -> Any:
         longer = resample(bars, "1Hour" if bars.timeframe.is_intraday else "1Week")
@@ -86,7 +86,7 @@ class UnconfirmedPivot(_Twin):
 class ZigzagLastLeg(_Twin):
     """Marks the extreme of a leg that may go on: the last one moves with each new bar."""
 
-    caught_by = ("prefix",)
+    caught_by = ("prefix", "poisoned_future")
 
     def _scan(self, bars: Bars) -> Any:
         score = np.zeros(len(bars))
@@ -100,7 +100,7 @@ class ZigzagLastLeg(_Twin):
 class SignalMovedBack(_Twin):
     """Moves its own signals one bar back."""
 
-    caught_by = ("prefix",)
+    caught_by = ("prefix", "poisoned_future")
 
     def _scan(self, bars: Bars) -> Any:
         rsi = bars.ind.rsi(14)
