@@ -87,12 +87,13 @@ def as_checks(
         When a known failure names no check, or gives no reason.
     """
     known = dict(known_failures or {})
-    strangers = sorted(set(known) - set(questions))
-    if strangers or not all(known.values()):
+    wrong = sorted(set(known) - set(questions))
+    wrong += [f"no reason for {name}" for name, why in known.items() if not str(why or "").strip()]
+    if wrong:
         raise UsageError(
             "known_failures names a check and says why it fails",
             expected=", ".join(questions),
-            got=", ".join(strangers) or "no reason",
+            got=", ".join(wrong),
             hint='known_failures={"mirror": "prices fall faster than they rise"}',
         )
     return tuple(Check(name, run, known.get(name)) for name, run in questions.items())
