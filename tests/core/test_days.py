@@ -27,7 +27,7 @@ def test_a_date_begins_in_itself_and_a_moment_before_it_is_the_day_before(tz, da
     dates = np.array(days, "M8[D]")
     begins = midnights(dates, tz)
     assert dates_of(begins, tz).tolist() == dates.tolist()
-    assert dates_of(begins - 1, tz).tolist() == (dates - 1).tolist()
+    assert dates_of(begins - 1, tz).tolist() == (dates - np.timedelta64(1, "D")).tolist()
 
 
 @given(ZONES, st.lists(DAYS, min_size=1, max_size=5), st.integers(0, 86_399))
@@ -59,6 +59,15 @@ def test_a_midnight_that_clocks_skip_is_the_first_moment_after_it():
     assert midnights(day("2018-11-04"), "America/Sao_Paulo").tolist() == [
         to_ns(datetime(2018, 11, 4, 3, tzinfo=UTC))
     ]
+
+
+@pytest.mark.parametrize("date", ["1899-12-31", "1900-01-01", "2059-12-31", "2060-01-01"])
+def test_there_is_no_seam_where_the_looked_up_days_end(date):
+    noon = datetime.fromisoformat(f"{date}T12:00").replace(tzinfo=ZoneInfo("Asia/Tokyo"))
+    assert dates_of(np.array([to_ns(noon)]), "Asia/Tokyo").tolist() == [noon.date()]
+    begin = noon.replace(hour=0)
+    assert midnights(day(date), "Asia/Tokyo").tolist() == [to_ns(begin)]
+    assert dates_of(np.array([to_ns(begin) - 1]), "Asia/Tokyo").tolist() < [noon.date()]
 
 
 def test_no_days_have_no_dates():

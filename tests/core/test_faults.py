@@ -33,6 +33,7 @@ def told(**changes):
 def test_a_good_row_has_no_fault():
     assert told() == []
     assert told(volume=np.nan) == told(volume=0.0) == []
+    assert told(**dict.fromkeys(GOOD, 1e-4)) == []  # a penny is a price, and so is less
     assert told(open=9.0, close=12.0) == told(high=9.0, open=9.0, close=9.0) == []
 
 

@@ -67,6 +67,7 @@ def test_the_usual_step_is_the_timeframe(moments, usual):
         (at("2024-03-08 14:30"), "1 row"),
         (at("2024-01-31", "2024-02-29", "2024-03-28"), "rows 28 days apart"),
         (at("2022-12-31", "2023-12-31"), "rows 365 days apart"),
+        (at("2024-03-04", "2024-03-13"), "rows 9 days apart"),
     ],
 )
 def test_one_row_and_months_tell_no_timeframe(moments, got):

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -131,7 +132,7 @@ def test_copies_are_timeframes(again):
         *("", "Min", "5", "0Min", "-5Min", "1.5h", "7 parsecs", "5Min5", "2Day", "2W", "1Y"),
         *("25Hour", "1441Min", "1Month", "9" * 5000 + "Min", None, 3.5, 5, True, b"5Min", ["5Min"]),
         *(timedelta(seconds=1.5), timedelta(0), timedelta(minutes=-5), timedelta(days=2)),
-        timedelta(hours=25),
+        *(timedelta(hours=25), SimpleNamespace(amount_value=5), SimpleNamespace(unit_value="Min")),
     ],
 )
 def test_nonsense_is_refused_with_what_there_is(nonsense):
