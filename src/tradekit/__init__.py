@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._core.bar import Bar
-    from ._core.barriers import Outcomes, triple_barrier
+    from ._core.barriers import Exit, Outcomes, triple_barrier
     from ._core.bars import Bars
     from ._core.blocking import Blocking
     from ._core.calendar import Calendar, calendar_for
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ._core.timeframe import Timeframe
 
 _HOMES = {
-    "barriers": ("Outcomes", "triple_barrier"),
+    "barriers": ("Exit", "Outcomes", "triple_barrier"),
     "bar": ("Bar",),
     "bars": ("Bars",),
     "blocking": ("Blocking",),
@@ -90,6 +90,7 @@ __all__ = [
     "Direction",
     "Event",
     "EventQuery",
+    "Exit",
     "Extra",
     "Fetched",
     "FixedClock",

@@ -217,7 +217,7 @@ def test_outside_the_calendar_there_is_no_session_and_a_bar_ends_by_the_clock(la
     assert (NYSE.close_time(time, Timeframe("5Min")) - time).tolist() == [300 * NS]
     day = NYSE.labels(NYSE.dates(time))
     assert NYSE.session(day, Timeframe("1Day")).tolist() == [-1]
-    next_day = NYSE.labels(NYSE.dates(time) + 1)
+    next_day = NYSE.labels(NYSE.dates(time) + np.timedelta64(1, "D"))
     assert NYSE.close_time(day, Timeframe("1Day")).tolist() == next_day.tolist()
     assert not NYSE.gap_before(np.append(time, time + 10 * 300 * NS), Timeframe("5Min")).any()
 

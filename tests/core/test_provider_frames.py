@@ -19,6 +19,11 @@ from tradekit._core.bars import Bars
 from tradekit._core.calendar import calendar_for
 from tradekit._core.errors import UsageError
 
+# yfinance leaves its time-zone cache, a SQLite file, to the garbage collector.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <sqlite3:pytest.PytestUnraisableExceptionWarning"
+)
+
 NYSE = calendar_for()
 DAYS = ["2024-03-07", "2024-03-08", "2024-03-11"]  # daylight-saving time begins on the 10th
 CLOSES = [10.0, 11.0, 12.0]

@@ -17,6 +17,8 @@ from .timeframe import Timeframe
 
 # Explicit, so that no answer depends on the day it is asked: NYSE's record starts in 1928.
 FIRST, LAST, _KNOWN_TO_ALL = "1928-01-01", "2049-12-31", 2024
+# numpy 2.5 adds no bare numbers to dates.
+ONE_DAY = np.timedelta64(1, "D")
 _BUILDING = threading.RLock()
 
 
@@ -195,7 +197,7 @@ class Calendar:
         """Close of the last session of each wanted period, else the end of its last day."""
         row = np.searchsorted(periods, wanted, side="right") - 1
         closes, absent = self.closes[row], (row < 0) | (periods[row] != wanted)
-        closes[absent] = self.labels(last_day[absent] + 1)
+        closes[absent] = self.labels(last_day[absent] + ONE_DAY)
         return closes
 
     def later(self, moment: int, timeframe: Timeframe, count: int) -> int:

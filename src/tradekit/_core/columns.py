@@ -59,14 +59,21 @@ def times(values: object) -> Int:
     """
     array = np.asarray(values)
     if array.dtype.kind == "M":
-        exact = array.astype("M8[ns]")
-        lost = exact.astype(array.dtype) != array
-        if lost.any():
-            raise _no_times(str(array[lost][0]))
-        array = exact
+        array = _exact(array)
     elif array.dtype.kind != "i" and array.size:  # an empty list is floats to numpy
         raise _no_times(f"an array of {array.dtype}")
     return readonly(array.astype(np.int64, copy=False))
+
+
+def _exact(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    try:
+        exact = array.astype("M8[ns]")
+    except OverflowError as error:  # numpy before 2.5 wraps around instead
+        raise _no_times(str(error)) from error
+    lost = exact.astype(array.dtype) != array
+    if lost.any():
+        raise _no_times(str(array[lost][0]))
+    return exact
 
 
 def readonly(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

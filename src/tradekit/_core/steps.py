@@ -129,7 +129,7 @@ def _mondays(moments: pd.DatetimeIndex, calendar: Calendar, symbol: str) -> Date
             got=f"{moments[int(np.argmax(weekday == 6))]}",
             hint="calendar= of the exchange where it was midnight, such as 'XLON'",
         )
-    return dates - weekday
+    return dates - weekday.astype("m8[D]")
 
 
 def _starts(ends: Int, timeframe: Timeframe, calendar: Calendar) -> Int:
@@ -175,7 +175,7 @@ class _Steps:
         ns, dates = np.asarray(moments.asi8), session_dates(moments, calendar)
         self.rows = len(moments)
         self.stated = abs((moments[0] + freq - moments[0]).value) if freq is not None else None
-        self.within = np.diff(ns)[np.diff(dates) == np.timedelta64(0)]
+        self.within = np.diff(ns)[np.diff(dates) == np.timedelta64(0, "D")]
         self.days = np.diff(np.unique(dates)).astype(np.int64)
         # A day that stands there twice, as yfinance's unfinished one may, makes no hours of days.
         self.intraday = len(self.within) > 0 and 2 * len(self.within) >= len(self.days)
