@@ -247,8 +247,9 @@ class _Trial:
         for _, bars, detector in self.tried("again"):
             other = next(poisoned(bars, 1))
             unseen = rebuilt(other, f"{bars.symbol}-unseen" if self.given is None else bars.symbol)
-            expected = [self.fresh().scan(unseen), detector.scan(bars)]
-            levels = self.fresh().levels(unseen)
+            alone = self.fresh()
+            expected = [alone.scan(unseen), detector.scan(bars)]
+            levels = alone.levels(unseen)
             # Other bars under the same name and times, then the first ones again, then at once.
             answers = [detector.scan(rebuilt(other)), detector.scan(rebuilt(bars))]
             self._equal(expected, answers, "the next time")
