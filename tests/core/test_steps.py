@@ -53,6 +53,7 @@ def frame(index, **attrs):
         (at("2024-02-16", "2024-02-20"), "1Day"),  # a long weekend
         (at(*MONDAYS), "1Week"),
         (at("2024-05-20", "2024-05-28", "2024-06-03"), "1Week"),  # a Monday was a holiday
+        (at("2024-05-20", "2024-05-28"), "1Week"),
     ],
 )
 def test_the_usual_step_is_the_timeframe(moments, usual):
@@ -95,6 +96,7 @@ def test_what_is_asked_goes_before_what_is_stated_and_both_before_the_step():
         (clock("09:30", "09:35", "09:40", "09:50", "10:00"), "1Min", "5Min"),
         (clock("09:30", "10:30", "11:30", "13:30", "14:30"), "30Min", "1Hour"),
         (at(*WEEKDAYS), "5Min", "1Day"),
+        (at(*WEEKDAYS[:2]), "5Min", "1Day"),
         (at(*WEEKDAYS, tz="America/New_York"), "1Hour", "1Day"),
         (at(*WEEKDAYS), "1Week", "1Day"),
         (at(*MONDAYS), "1Day", "1Week"),
@@ -135,6 +137,7 @@ def test_months_are_no_bars_whatever_is_claimed(claimed):
             .append(clock("9:32", day="2024-03-12")),
             "1Min",
         ),
+        (at("2024-03-04"), "1Hour"),
         (at("2024-03-04", "2024-03-18"), "1Day"),
         (at("2024-03-04", "2024-03-25"), "1Week"),
     ],

@@ -200,7 +200,7 @@ class _Steps:
         if not timeframe.is_intraday:
             return self.intraday
         if not len(self.within):
-            return self.rows > 2 and self.dated
+            return self.rows > 1 and self.dated
         # Sparse rows may skip bars, but then they do not all stand on a coarser grid.
         coarse = len(self.within) >= _ENOUGH and np.gcd.reduce(self.within) > timeframe.ns
         usual = self.usual()
