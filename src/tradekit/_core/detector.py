@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal, final
 
-import attrs
 import numpy as np
-import numpy.typing as npt
 
 from .bars import Bars
-from .calendar import calendar_for
-from .clock import from_ns
-from .doors import Interface
+from .detections import Detections, Float, distances, look, signal_at
+from .doors import Author, answer_of, breach
 from .errors import ContractError, UsageError
-from .signal import Direction, Signal, SignalType
+from .figures import count
+from .signal import Signal, SignalType
 
-Float = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
+__all__ = ["Detections", "SignalDetector"]
 
+# A market that stands still has no range; a level needs a distance all the same.
 _LEAST_RANGE = 1e-4
+_CHOICES = {"mirror": ("arithmetic", "geometric", None), "anchor": ("session", "history", None)}
 
 
-@attrs.frozen(eq=False)
-class Detections:
-    """What a detector says at every bar: columns as long as the bars.
-
-    Parameters
-    ----------
-    score : ndarray of float64, shape (n,)
-        -100 (surely down) to 100 (surely up), 0 for nothing, NaN where it is not ready.
-    target, stop : ndarray of float64, shape (n,)
-        Prices where to get out; NaN where nothing is said.
-    ready : ndarray of bool, shape (n,)
-        Where history is long enough to agree with itself. Known but not ready is warming up.
-
-    Examples
-    --------
-    >>> score = np.array([np.nan, 0.0, 60.0])
-    >>> said = Detections(score, np.array([np.nan, np.nan, 11.0]),
-    ...                   np.array([np.nan, np.nan, 9.0]), np.array([False, True, True]))
-    >>> said.direction, said.fired
-    (array([0, 0, 1], dtype=int8), array([False, False,  True]))
-    """
-
-    score: Float
-    target: Float
-    stop: Float
-    ready: Bool
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-    @property
-    def direction(self) -> npt.NDArray[np.int8]:
-        """1 bullish, -1 bearish, 0 nothing or not ready."""
-        return np.sign(np.nan_to_num(self.score)).astype(np.int8)
-
-    @property
-    def confidence(self) -> Float:
-        """Size of the score, 0 to 100; NaN where it is not ready."""
-        return np.asarray(np.abs(self.score))
-
-    @property
-    def fired(self) -> Bool:
-        """Where something is said."""
-        return np.asarray(self.direction != 0)
-
-    @property
-    def warming(self) -> Bool:
-        """Where something is known, from too short a history."""
-        return ~np.isnan(self.score) & ~self.ready
-
-
-class SignalDetector(Interface):
+class SignalDetector(Author):
     """Something that looks at bars: write ``_scan`` or ``_detect``, and the rest follows.
 
     ``_scan(bars)`` gives a signed score for every bar, from -100 to 100, 0 for nothing and NaN
@@ -118,7 +65,6 @@ class SignalDetector(Interface):
 
     signal_type: SignalType = SignalType.CUSTOM
     family: str = "custom"
-    version: str = "1"
     lookback: int | None = None
     horizon: int = 20
     mirror: Literal["arithmetic", "geometric"] | None = "arithmetic"
@@ -130,6 +76,7 @@ class SignalDetector(Interface):
         "signals": "_scan",
         "levels": "_levels",
     }
+    _kit: ClassVar[str] = "check_detector"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -143,11 +90,9 @@ class SignalDetector(Interface):
 
     def _scan(self, bars: Bars) -> Any:
         """Score every bar; row i may rest on rows up to i only."""
-        if type(self)._detect is SignalDetector._detect:
-            raise _contract(self, "neither _scan nor _detect", "one of the two", "no hook")
-        self._detect(bars)  # tells which indicators it asks for, and so how long a window must be
-        length = self._needs(bars)
-        return [self._detect(bars[max(0, row - length) : row]) for row in range(1, len(bars) + 1)]
+        if not _writes(self, "_detect"):
+            raise breach(self, "neither _scan nor _detect", "one of the two", "no hook")
+        return [self._detect(bars[s : row + 1]) for row, s in enumerate(self._starts(bars))]
 
     def _detect(self, window: Bars) -> float:
         """Score the last bar of a window."""
@@ -155,14 +100,13 @@ class SignalDetector(Interface):
 
     def _levels(self, bars: Bars) -> tuple[Any, Any]:
         """Distances of target and stop from the close, in price; NaN where not known yet."""
-        # A market that stands still has no range; a level needs a distance all the same.
         atr = np.maximum(bars.ind.atr(14), bars.close * _LEAST_RANGE)
         return 2.0 * atr, 1.5 * atr
 
     @property
     def source_method(self) -> str:
         """Who says it: the detector with its parameters, and its version."""
-        return f"{repr(self).removesuffix('()')}/{self.version}"
+        return self._signature
 
     @final
     def scan(self, bars: Bars) -> Detections:
@@ -183,8 +127,8 @@ class SignalDetector(Interface):
         ContractError
             When a hook raises, or answers in another shape or range than it should.
         """
-        _check_bars(self, bars)
-        return _look(self, bars, self._scan, "_scan")
+        _check_call(self, bars)
+        return look(self, bars, self._scan, "_scan" if _writes(self, "_scan") else "_detect")
 
     @final
     def detect(self, bars: Bars) -> tuple[Signal, ...]:
@@ -205,11 +149,9 @@ class SignalDetector(Interface):
         ContractError
             When a hook raises, or answers in another shape or range than it should.
         """
-        _check_bars(self, bars)
-        if not len(bars):
-            return ()
-        said = _look(self, bars, self._live, "_detect" if _writes_detect(self) else "_scan")
-        return (_signal(self, bars, said, len(bars) - 1),) if said.fired[-1] else ()
+        _check_call(self, bars)
+        said = look(self, bars, self._live, "_detect" if _writes(self, "_detect") else "_scan")
+        return (signal_at(self, bars, said, len(bars) - 1),) if said.fired[-1:].any() else ()
 
     @final
     def signals(self, bars: Bars) -> tuple[Signal, ...]:
@@ -231,7 +173,7 @@ class SignalDetector(Interface):
             As `scan`.
         """
         said = self.scan(bars)
-        return tuple(_signal(self, bars, said, int(row)) for row in np.flatnonzero(said.fired))
+        return tuple(signal_at(self, bars, said, int(row)) for row in np.flatnonzero(said.fired))
 
     @final
     def levels(self, bars: Bars) -> tuple[Float, Float]:
@@ -253,144 +195,54 @@ class SignalDetector(Interface):
         ContractError
             When ``_levels`` raises, or answers in another shape.
         """
-        _check_bars(self, bars)
-        return _distances(self, bars) if len(bars) else (np.empty(0), np.empty(0))
+        _check_call(self, bars)
+        return distances(self, bars)
 
     def _live(self, bars: Bars) -> Any:
         """The scores that matter now: by the hook for windows where there is one."""
-        if not _writes_detect(self):
+        if not _writes(self, "_detect"):
             return self._scan(bars)
-        self._detect(bars) if self.lookback is None else None
-        scores = np.zeros(len(bars))
-        scores[-1] = self._detect(bars[max(0, len(bars) - self._needs(bars)) :])
-        return scores
+        # A list keeps what the hook gave; an array would turn None into NaN.
+        return [*np.zeros(len(bars) - 1), self._detect(bars[self._starts(bars)[-1] :])]
+
+    def _starts(self, bars: Bars) -> list[int]:
+        """Where the window of each bar begins."""
+        rows = np.arange(len(bars))
+        if self.anchor == "history":
+            return [0] * len(bars)
+        starts = np.maximum(rows + 1 - self._needs(bars), 0)
+        if self.anchor == "session":
+            turn = np.diff(bars.session, prepend=bars.session[:1]) != 0
+            starts = np.minimum(starts, np.maximum.accumulate(np.where(turn, rows, 0)))
+        return [int(start) for start in starts]
 
     def _needs(self, bars: Bars) -> int:
-        """How many bars it needs; inferred needs are known once the hooks have run."""
+        """How many bars it needs: as it says, else as its indicators need that it asks for."""
         if self.lookback is not None:
             return self.lookback
-        if bars._touched is not None:
-            self._levels(bars)
-        needs = (need.lookback for need in (bars._touched or {}).values())
-        return max(needs, default=1)
+        watched, touched = bars._watched()
+        self._detect(watched)
+        answer_of(self, "_levels", self._levels, watched)
+        return max((need.lookback for need in touched.values()), default=1)
 
 
-def _writes_detect(detector: SignalDetector) -> bool:
-    return type(detector)._detect is not SignalDetector._detect
+def _writes(detector: SignalDetector, hook: str) -> bool:
+    return getattr(type(detector), hook) is not getattr(SignalDetector, hook)
 
 
-def _look(
-    detector: SignalDetector, bars: Bars, hook: Callable[[Bars], Any], name: str
-) -> Detections:
-    if not len(bars):  # nothing to ask a hook about
-        return Detections(np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=bool))
-    watched, touched = bars._watched()
-    score = _scores(detector, _asked(detector, name, hook, watched), len(bars), name)
-    ahead, behind = _distances(detector, watched)
-    score = np.where(np.isnan(ahead) | np.isnan(behind), np.nan, score)
-    side = np.sign(score)
-    said = np.abs(side) > 0
-    if (said & ((ahead <= 0) | (behind <= 0))).any():
-        got = f"{np.min(ahead[said])} and {np.min(behind[said])} at their smallest"
-        raise _contract(detector, "_levels leads nowhere", "distances above zero", got)
-    return Detections(
-        score,
-        target=np.where(said, bars.close + side * ahead, np.nan),
-        stop=np.where(said, bars.close - side * behind, np.nan),
-        ready=_ready(detector, watched, touched) & ~np.isnan(score),
-    )
-
-
-def _asked(detector: SignalDetector, name: str, hook: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return hook(*args)
-    except ContractError:
-        raise
-    except Exception as error:
-        raise _contract(
-            detector, f"{name} raised {type(error).__name__}: {error}", "an answer", "an error"
-        ) from error
-
-
-def _scores(detector: SignalDetector, answer: Any, length: int, name: str) -> Float:
-    raw = np.asarray(answer)
-    if raw.shape != (length,):
-        got = f"shape {raw.shape} for {length} bars"
-        raise _contract(detector, f"{name} answered in another length", "one score a bar", got)
-    if raw.dtype.kind not in "fiu":
-        got = f"an array of {raw.dtype}"
-        raise _contract(detector, f"{name} gives no scores", "numbers from -100 to 100", got)
-    score = raw.astype(np.float64)
-    if (np.abs(score) > 100).any():
-        row = int(np.argmax(np.abs(score) > 100))
-        got = f"{score[row]} in row {row}"
-        raise _contract(detector, f"{name} is out of range", "scores from -100 to 100", got)
-    return score
-
-
-def _distances(detector: SignalDetector, bars: Bars) -> tuple[Float, Float]:
-    pair = _asked(detector, "_levels", detector._levels, bars)
-    try:
-        ahead, behind = (np.broadcast_to(np.asarray(d, dtype=float), len(bars)) for d in pair)
-    except (TypeError, ValueError) as error:
-        expected = "two distances, each a number or one a bar"
-        raise _contract(detector, "_levels answered otherwise", expected, str(error)) from error
-    if np.isinf(ahead).any() or np.isinf(behind).any():
-        raise _contract(detector, "_levels leads nowhere", "finite distances", "infinite ones")
-    return ahead, behind
-
-
-def _ready(detector: SignalDetector, bars: Bars, touched: dict[Any, Any]) -> Bool:
-    rows = np.arange(len(bars))
-    ready = rows + 1 >= detector._needs(bars)
-    recursive = [need.lookback for need in touched.values() if need.recursive]
-    if recursive:
-        since_gap = rows - np.maximum.accumulate(np.where(bars.gap_before, rows, 0))
-        ready &= since_gap + 1 >= max(recursive)
-    if detector.anchor == "session":
-        opens = calendar_for(bars.calendar).opens
-        whole = bars.time[0] <= opens[bars.session[0]] or bars.session[0] < 0
-        ready &= whole | (bars.session != bars.session[0])
-    return ready
-
-
-def _signal(detector: SignalDetector, bars: Bars, said: Detections, row: int) -> Signal:
-    known, calendar = int(bars.close_time[row]), calendar_for(bars.calendar)
-    direction = Direction.BULLISH if said.direction[row] > 0 else Direction.BEARISH
-    doc: list[str] = (type(detector).__doc__ or "").strip().splitlines()
-    return Signal(
-        bars.symbol,
-        from_ns(known),
-        bars.timeframe,
-        detector.signal_type,
-        direction,
-        float(said.confidence[row]),
-        float(bars.close[row]),
-        detector.source_method,
-        detector.family,
-        warmup=not said.ready[row],
-        price_target=float(said.target[row]),
-        stop_loss=float(said.stop[row]),
-        reasons=doc[:1],
-        expires_at=from_ns(calendar.later(known, bars.timeframe, detector.horizon)),
-    )
-
-
-def _check_bars(detector: SignalDetector, bars: Any) -> None:
+def _check_call(detector: SignalDetector, bars: Any) -> None:
+    name = type(detector).__name__
     if not isinstance(bars, Bars):
         raise UsageError(
-            f"{type(detector).__name__} looks at bars",
+            f"{name} looks at bars",
             expected="Bars",
             got=f"a {type(bars).__name__}",
             hint="Bars.from_frame(frame, symbol, timeframe)",
         )
-
-
-def _contract(detector: SignalDetector, problem: str, expected: str, got: str) -> ContractError:
-    return ContractError(
-        f"{type(detector).__name__}: {problem}",
-        expected=expected,
-        got=got,
-        hint="tradekit.testing.check_detector(...) tries a detector in every way",
-        detector=type(detector).__name__,
-    )
+    count(detector.horizon, f"{name}: horizon counts bars", "horizon = 20")
+    if detector.lookback is not None:
+        count(detector.lookback, f"{name}: lookback counts bars", "lookback = 200")
+    for attribute, choices in _CHOICES.items():
+        if (given := getattr(detector, attribute)) not in choices:
+            expected = " or ".join(map(repr, choices))
+            raise breach(detector, f"no such {attribute}", expected, repr(given))
