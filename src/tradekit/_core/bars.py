@@ -151,7 +151,7 @@ class Bars:
         ------
         UsageError
             When the frame is empty, lacks a column, has no usable times, holds impossible rows,
-            or contradicts what it says of itself.
+            contradicts what it says of itself, or keeps another exchange's hours or days.
 
         Examples
         --------
