@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import threading
@@ -96,6 +97,7 @@ def yahoo(tmp_path_factory):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yahoo")))
         yield yfinance, Loopback()
+        gc.collect()  # while the mark above is in force: its threads leave their connections open
         server.shutdown()
 
 

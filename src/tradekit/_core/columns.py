@@ -44,6 +44,9 @@ def column(values: object) -> Float:
         ) from None
 
 
+_MOST_SECONDS = np.iinfo(np.int64).max // 10**9
+
+
 def times(values: object) -> Int:
     """Make a read-only int64 column of nanoseconds since 1970 UTC.
 
@@ -66,11 +69,12 @@ def times(values: object) -> Int:
 
 
 def _exact(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    try:
+    # What nanoseconds cannot tell wraps around in some versions of numpy and fails in others.
+    seconds = array.astype("M8[s]").astype(np.int64)
+    lost = (seconds < -_MOST_SECONDS) | (seconds > _MOST_SECONDS)
+    if not lost.any():
         exact = array.astype("M8[ns]")
-    except OverflowError as error:  # numpy before 2.5 wraps around instead
-        raise _no_times(str(error)) from error
-    lost = exact.astype(array.dtype) != array
+        lost = exact.astype(array.dtype) != array
     if lost.any():
         raise _no_times(str(array[lost][0]))
     return exact
