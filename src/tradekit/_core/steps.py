@@ -129,7 +129,7 @@ def _mondays(moments: pd.DatetimeIndex, calendar: Calendar, symbol: str) -> Date
             got=f"{moments[int(np.argmax(weekday == 6))]}",
             hint="calendar= of the exchange where it was midnight, such as 'XLON'",
         )
-    return dates - weekday.astype("m8[D]")
+    return np.asarray(dates - weekday.astype("m8[D]"))
 
 
 def _starts(ends: Int, timeframe: Timeframe, calendar: Calendar) -> Int:
