@@ -361,7 +361,8 @@ def test_a_look_ahead_is_told_by_row_and_both_answers():
 
     told = message("prefix", Peeks(), bars=kit_bars(0, 300)[0])
     assert "Peeks looks ahead: expected the same score in row" in told
-    assert "are not there yet, got 0.0 on all bars, and 50.0 then" in told
+    assert "of JUMPS (1Day, 2024-10" in told
+    assert "are not there yet, got 0 on all bars, and 50 then" in told
     assert "Try: row i may rest on rows up to i only: look for shift(-1)" in told
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tradekit._core.calendar import calendar_for
-from tradekit.testing._series import altered, flat_bars, kit_bars, odd_bars, rebuilt
+from tradekit.testing._series import altered, difference, flat_bars, kit_bars, odd_bars, rebuilt
 
 SEEDS = range(20)
 NYSE = calendar_for()
@@ -103,3 +103,13 @@ def test_odd_bars_are_few_flat_untraded_unknown_tiny_or_huge():
     assert np.isnan(odd["5Min bars of unknown volume"].volume).all()
     assert odd["1Day bars at hundredths of a cent"].close.max() < 0.001
     assert odd["5Min bars at millions"].close.min() > 1e6
+
+
+def test_a_difference_is_told_by_span_by_number_or_by_provenance():
+    bars = kit_bars(0, 300)[0]
+    assert "299 from 2024-10-01" in difference(bars, bars[:-1])
+    volume = bars.volume.copy()
+    volume[7] = 5.0
+    told = difference(bars, altered(bars, volume=volume))
+    assert told == f"volume 5.0 instead of {bars.volume[7]} in row 7 (2024-10-10 04:00 UTC)"
+    assert "feed='sip'" in difference(bars, bars._replace(feed="sip"))

@@ -197,7 +197,7 @@ TWINS = {
     "one_as_many": (AlignsSymbols, "when asked for alone"),
     "unknown_symbol": (KnowsEverySymbol, "does not say that NOSUCHSYMBOL is unknown"),
     "unknown_among_known": (OneSpoilsAll, "loses known symbols beside an unknown one"),
-    "loops_and_threads": (OneThread, "SQLite objects created in a thread"),
+    "loops_and_threads": (OneThread, "answers in one thread only"),
 }
 
 

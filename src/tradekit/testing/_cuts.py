@@ -96,7 +96,9 @@ def _turns(bars: Bars) -> list[Bool]:
     """Missing bars, half days, and the first bars of sessions, weeks and months."""
     calendar = calendar_for(bars.calendar)
     days = calendar.dates(bars.time)
-    weeks = (days + np.timedelta64(3, "D")).astype("M8[W]")  # numpy's begin on Thursday, ours on Monday
+    weeks = (days + np.timedelta64(3, "D")).astype(
+        "M8[W]"
+    )  # numpy's begin on Thursday, ours on Monday
     hours = (calendar.closes - calendar.opens)[bars.session]
     turns = [
         np.append(False, label[1:] != label[:-1])

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping
+from functools import partial
 from unittest import SkipTest
 
 import attrs
 import numpy as np
 
 from .._core.bars import Bars
+from .._core.clock import from_ns
 from .._core.columns import Bool, Float
 from .._core.detector import Detections, SignalDetector
-from .._core.errors import ContractError, UsageError
+from .._core.errors import ContractError
 from .._core.signal import Signal
-from ._check import Check, as_checks, fail
-from ._cuts import Cuts, late_starts, telling_cuts
+from ._check import Check, as_checks
+from ._cuts import late_starts
 from ._futures import mirrored, poisoned
 from ._quiet import listening, side_by_side
-from ._series import altered, kit_bars, odd_bars, rebuilt
+from ._series import altered, difference, odd_bars, rebuilt
+from ._trial import Trial, written
 
-_EARLY, _WINDOWS, _LEAST_LENGTH = 6, 5, 600
+_EARLY, _WINDOWS = 6, 5
 _COLUMNS = ("score", "target", "stop", "ready")
 # Sums of products round differently in arrays of another length; a peek is larger than that.
 _ROUNDING = 1e-9
@@ -101,65 +102,8 @@ def check_detector(
     return as_checks(questions, known_failures)
 
 
-@attrs.frozen
-class _Market:
-    bars: Bars
-    said: Detections
-    needs: int
-    cuts: Cuts
-
-
-class _Trial:
-    """One detector, the markets it is tried on, and where they are cut."""
-
-    def __init__(
-        self, detector: SignalDetector, bars: Bars | tuple[Bars, ...] | None, seed: int
-    ) -> None:
-        self.detector, self.seed = detector, seed
-        self.given = (bars,) if isinstance(bars, Bars) else bars
-        if self.given is not None and not (self.given and all(map(len, self.given))):
-            raise UsageError(
-                "nothing to try a detector on",
-                expected="Bars, or a tuple of them, each with a bar at least",
-                got=str(bars),
-                hint="leave bars out, and the kit makes its own",
-            )
-        self.who = type(detector).__name__
-        self.intraday = detector.anchor == "session"
-
-    def no(self, problem: str, expected: str, got: str, hint: str) -> None:
-        fail(self.who, problem, expected=expected, got=got, hint=hint)
-
-    def fresh(self) -> SignalDetector:
-        return copy.deepcopy(self.detector)
-
-    @cached_property
-    def markets(self) -> tuple[_Market, ...]:
-        if self.given is not None:
-            return tuple(map(self._looked_at, self.given))
-        markets = self._made(_LEAST_LENGTH)
-        needs = max(market.needs for market in markets)
-        return markets if 3 * needs <= _LEAST_LENGTH else self._made(3 * needs)
-
-    def _made(self, length: int) -> tuple[_Market, ...]:
-        return tuple(map(self._looked_at, kit_bars(self.seed, length, intraday=self.intraday)))
-
-    def _looked_at(self, bars: Bars) -> _Market:
-        detector, rng = self.fresh(), np.random.default_rng(self.seed)
-        said = detector.scan(rebuilt(bars))
-        few = self.given is not None and len(self.given) < 4
-        cuts = telling_cuts(bars, said.fired, rng, 4 if few else 1)
-        if _sees_windows_only(detector):  # they end at their row; a few cuts make sure of it
-            cuts = Cuts(cuts.short[::5], cuts.poison[::5])
-        return _Market(bars, said, _needs(detector, bars, said), cuts)
-
-    def tried(self, name: str) -> Iterator[tuple[_Market, Bars, SignalDetector]]:
-        """Each market under a name and to a detector that have not met before."""
-        for market in self.markets:
-            symbol = market.bars.symbol
-            bars = rebuilt(market.bars, f"{symbol}-{name}" if self.given is None else symbol)
-            _ = bars.close_time, bars.gap_before, bars.session  # once, for all slices
-            yield market, bars, self.fresh()
+class _Trial(Trial):
+    """What is asked of it."""
 
     def fires(self) -> None:
         if not any(market.said.fired.any() for market in self.markets):
@@ -185,26 +129,30 @@ class _Trial:
         shorter = [detector.scan(bars[:cut]) for cut in cuts]
         whole = detector.scan(bars)
         for cut, said in zip(cuts, shorter, strict=True):
-            self._same_past(whole, said, cut, "are not there yet")
+            self._same_past(bars, whole, said, cut, "are not there yet")
 
     def poisoned_future(self) -> None:
         for market, bars, detector in self.tried("poison"):
             whole = detector.scan(bars)
             for cut in market.cuts.poison:
                 for other in poisoned(bars, cut):
-                    self._same_past(whole, detector.scan(other), cut, "are others")
+                    self._same_past(bars, whole, detector.scan(other), cut, "turn out otherwise")
 
-    def _same_past(self, whole: Detections, other: Detections, cut: int, what: str) -> None:
+    def _same_past(
+        self, bars: Bars, whole: Detections, other: Detections, cut: int, what: str
+    ) -> None:
         for name in _COLUMNS:
             before, after = getattr(whole, name)[:cut], getattr(other, name)[:cut]
             if before.tobytes() != after.tobytes() and (differ := _differ(before, after)).any():
                 row = int(np.argmax(differ))
+                where = _place(bars, row)
                 self.no(
                     "looks ahead",
-                    expected=f"the same {name} in row {row} when the rows from {cut} on {what}",
-                    got=f"{before[row]} on all bars, and {after[row]} then",
+                    expected=f"the same {name} in {where} when rows from {cut} on {what}",
+                    got=f"{before[row]:.6g} on all bars, and {after[row]:.6g} then",
                     hint="row i may rest on rows up to i only: look for shift(-1), a whole-series "
-                    "mean or maximum, bfill, or an unconfirmed pivot",
+                    "mean or maximum, bfill, an unconfirmed pivot, or longer bars that join at "
+                    "their open instead of their close",
                 )
 
     def window_parity(self) -> None:
@@ -212,9 +160,9 @@ class _Trial:
         for market, bars, detector in self.tried("windows"):
             whole = detector.scan(bars)
             for start in late_starts(whole.fired, market.needs, rng, _WINDOWS):
-                self._same_window(whole, detector.scan(bars[start:]), start)
+                self._same_window(bars, whole, detector.scan(bars[start:]), start)
 
-    def _same_window(self, whole: Detections, late: Detections, start: int) -> None:
+    def _same_window(self, bars: Bars, whole: Detections, late: Detections, start: int) -> None:
         both = late.ready & whole.ready[start:]
         early = np.where(both, whole.score[start:], 0.0)
         score = np.where(both, late.score, 0.0)
@@ -223,9 +171,8 @@ class _Trial:
             row = int(np.argmax(differ))
             self.no(
                 "depends on where its bars start",
-                expected=f"score {early[row]} in row {start + row}, as with full history",
-                got=f"{score[row]} in a window that starts at row {start}, where it says that it "
-                "is ready",
+                expected=f"score {early[row]:.6g} in {_place(bars, start + row)}, as with all bars",
+                got=f"{score[row]:.6g} in a window that starts at row {start} and says it is ready",
                 hint="a longer lookback, or anchor = 'session' or 'history' if it must start there",
             )
 
@@ -238,8 +185,8 @@ class _Trial:
                 if not _agree(now[0] if now else None, then):
                     self.no(
                         "says something else live than in history",
-                        expected=f"{then or 'nothing'} at row {cut - 1}, as in history",
-                        got=f"{now[0] if now else 'nothing'}",
+                        expected=f"{_told(then)} in {_place(bars, cut - 1)}, as in history",
+                        got=_told(now[0] if now else None),
                         hint="_scan and _detect must agree, and remember nothing",
                     )
 
@@ -273,7 +220,8 @@ class _Trial:
             "does not say the same every time",
             expected="the same answer for the same bars",
             got=got,
-            hint="keep nothing between calls, no cache of your own; no clock, no random numbers",
+            hint="keep nothing between calls: no cache of your own, nothing on self; no clock, no "
+            "random numbers but from a seed in the bars",
         )
 
     def leaves_bars_alone(self) -> None:
@@ -283,7 +231,7 @@ class _Trial:
                 self.no(
                     "changes the bars it looks at",
                     expected="the same bars after a scan",
-                    got="others",
+                    got=difference(rebuilt(market.bars, bars.symbol), bars),
                     hint="work on copies: bars.close.copy()",
                 )
 
@@ -311,7 +259,7 @@ class _Trial:
                 self.no(
                     f"fails on {what}",
                     expected="an answer: 0 for nothing, NaN where it is not ready",
-                    got=str(error),
+                    got=f"{error.problem}, {error.got}",
                     hint="guard divisions and empty slices, and clip to -100 and 100",
                 )
 
@@ -323,14 +271,14 @@ class _Trial:
                 row = int(np.argmax(wrong))
                 self.no(
                     "takes unknown volume for a number",
-                    expected=f"NaN in row {row}, not ready without volume",
-                    got=f"{unknown.score[row]}",
+                    expected=f"NaN in {_place(bars, row)}, not ready without volume",
+                    got=f"{unknown.score[row]:.6g}, and {market.said.score[row]:.6g} with it",
                     hint="np.where(np.isnan(bars.volume), np.nan, score)",
                 )
 
     def mirror(self) -> None:
         kinds = [str(self.detector.mirror)]
-        if not any("mirror" in vars(owner) for owner in (self.detector, *_written(self.detector))):
+        if not any("mirror" in vars(owner) for owner in (self.detector, *written(self.detector))):
             kinds.append("geometric")  # it says nothing of its own: either will do
         share = max(map(self._mirrored_share, kinds))
         if share < _MIRROR_AGREEMENT:
@@ -354,22 +302,17 @@ class _Trial:
         return float(np.concatenate(agree).mean())
 
 
-def _needs(detector: SignalDetector, bars: Bars, said: Detections) -> int:
-    if said.ready.any():
-        return int(np.argmax(said.ready)) + 1
-    watched, _ = bars._watched()
-    detector._scan(watched)
-    return detector._needs(watched)
+def _place(bars: Bars, row: int) -> str:
+    when = f"{from_ns(bars.time[row]):%Y-%m-%d %H:%M} UTC"
+    return f"row {row} of {bars.symbol} ({bars.timeframe}, {when})"
 
 
-def _written(detector: SignalDetector) -> tuple[type, ...]:
-    """The detector's classes short of the interface."""
-    lineage = type(detector).__mro__
-    return lineage[: lineage.index(SignalDetector)]
-
-
-def _sees_windows_only(detector: SignalDetector) -> bool:
-    return not any({"_scan", "_levels"} & set(vars(owner)) for owner in _written(detector))
+def _told(signal: Signal | None) -> str:
+    if signal is None:
+        return "nothing"
+    levels = f"target {signal.price_target:.6g}, stop {signal.stop_loss:.6g}"
+    said = f"{signal.direction.value} {signal.confidence:.6g}, {levels}"
+    return f"{said}, still warming up" if signal.warmup else said
 
 
 def _differ(before: Float | Bool, after: Float | Bool) -> Bool:

@@ -196,7 +196,7 @@ class _Trial:
                     self.who,
                     f"fails on {what}",
                     expected="probabilities, whatever the bars",
-                    got=str(error),
+                    got=f"{error.problem}, {error.got}",
                     hint="guard divisions and logarithms; volume may be NaN",
                 )
 

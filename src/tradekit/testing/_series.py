@@ -9,6 +9,7 @@ import numpy as np
 
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
+from .._core.clock import from_ns
 from .._core.columns import Float, Int
 from .._core.faults import COLUMNS, PRICES
 from .._core.timeframe import Timeframe
@@ -139,6 +140,30 @@ def rebuilt(bars: Bars, symbol: str | None = None) -> Bars:
     """
     columns = {name: getattr(bars, name).copy() for name in COLUMNS}
     return bars._replace(symbol=symbol or bars.symbol, **columns)
+
+
+def difference(wanted: Bars, got: Bars) -> str:
+    """Tell how bars differ: in their span, in the first number, or in where they come from.
+
+    Parameters
+    ----------
+    wanted, got : Bars
+        Not equal.
+
+    Returns
+    -------
+    str
+        About ``got``.
+    """
+    if not np.array_equal(wanted.time, got.time):
+        return f"{got!r}"
+    for name in COLUMNS:
+        one, two = getattr(wanted, name), getattr(got, name)
+        if not np.array_equal(one, two, equal_nan=True):
+            row = int(np.argmax(~((one == two) | (np.isnan(one) & np.isnan(two)))))
+            when = f"{from_ns(got.time[row]):%Y-%m-%d %H:%M} UTC"
+            return f"{name} {two[row]} instead of {one[row]} in row {row} ({when})"
+    return f"{got!r}, with other facts or joined columns"
 
 
 def _labels(timeframe: str, start: np.datetime64, length: int) -> Int:

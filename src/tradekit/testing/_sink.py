@@ -122,8 +122,17 @@ class _Trial:
     def closes_twice(self) -> None:
         sink = self.make()
         sink.write(_events(1))
-        sink.close()
-        sink.close()
+        try:
+            sink.close()
+            sink.close()
+        except SinkError as error:
+            fail(
+                self.who,
+                "fails when it is closed",
+                expected="a closed sink, and nothing more the second time",
+                got=str(error.got),
+                hint="let go of what is open, and of nothing else",
+            )
 
     def closes_after_an_error(self) -> None:
         sink, swallowed = self.make(), False
@@ -207,7 +216,16 @@ class _Trial:
                 self.who,
                 "does not give back what it was given",
                 expected=f"{what}: {len(wanted)} events",
-                got=f"{len(got)} events, the first that differs: "
-                f"{next((b for a, b in zip(wanted, got, strict=False) if a != b), 'none')}",
+                got=_difference(wanted, got),
                 hint="keep event.to_dict() as JSON, and Event.from_dict(...) on the way back",
             )
+
+
+def _difference(wanted: tuple[Event, ...], got: tuple[Event, ...]) -> str:
+    if len(wanted) != len(got):
+        return f"{len(got)} events"
+    row = next(i for i, pair in enumerate(zip(wanted, got, strict=True)) if pair[0] != pair[1])
+    one, two = wanted[row].to_dict(), got[row].to_dict()
+    names = [name for name in one if name != "id" and one[name] != two.get(name)]
+    facts = [f"{name} {two.get(name)!r} instead of {one[name]!r}" for name in names]
+    return f"in event {row} {', '.join(facts[:3])}"
