@@ -149,6 +149,11 @@ def test_expected_bars_belong_to_their_session_and_follow_each_other(code, lengt
     assert not calendar.gap_before(time, tf).any()
 
 
+@pytest.mark.parametrize("label", ["2024-03-08T13:00", "2024-03-08T21:00", "2024-03-09T15:00"])
+def test_bars_outside_regular_hours_belong_to_no_session(label):
+    assert NYSE.session(ns(label), Timeframe("5Min")).tolist() == [-1]
+
+
 @given(st.sampled_from(sorted(GRIDS)), st.data())
 def test_a_gap_is_an_expected_bar_that_is_missing(key, data):
     calendar, tf, labels = calendar_for(key[0]), Timeframe(key[1]), GRIDS[key][0]
