@@ -80,14 +80,21 @@ def test_bars_that_cannot_be_cut_are_not(length):
 
 
 def test_windows_start_so_that_an_event_is_among_their_first_ready_rows():
-    fired = np.zeros(600, dtype=bool)
+    bars, fired = flat_bars(600), np.zeros(600, dtype=bool)
     fired[[250, 400]] = True
-    starts = late_starts(fired, 140, np.random.default_rng(0), 5)
+    starts = late_starts(bars, fired, 140, np.random.default_rng(0))
     # The first ready row of a window is its row 139.
     assert {250 - 139, 400 - 139} <= set(starts)
     assert starts[0] >= 1
     assert starts[-1] <= 600 - 140
 
 
+def test_windows_start_right_after_the_highest_and_the_lowest_bar():
+    bars = kit_bars(0, 600)[0]
+    starts = late_starts(bars, np.zeros(600, dtype=bool), 100, np.random.default_rng(0))
+    assert {np.argmax(bars.high[:500]) + 1, np.argmin(bars.low[:500]) + 1} <= set(starts)
+
+
 def test_no_window_starts_where_none_could_warm_up():
-    assert late_starts(np.ones(100, dtype=bool), 100, np.random.default_rng(0), 5) == []
+    bars = flat_bars(100)
+    assert late_starts(bars, np.ones(100, dtype=bool), 100, np.random.default_rng(0)) == []

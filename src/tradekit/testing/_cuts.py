@@ -9,7 +9,7 @@ from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.columns import Bool, Int
 
-_FIRED, _ANYWHERE, _FEW = 4, 3, 3
+_FIRED, _ANYWHERE, _FEW, _EVENTS = 4, 3, 3, 5
 _LARGE = 0.98
 
 
@@ -65,31 +65,36 @@ def telling_cuts(bars: Bars, fired: Bool, rng: np.random.Generator, each: int = 
     return Cuts(chosen(_turns(bars)), chosen(_moves(bars)))
 
 
-def late_starts(fired: Bool, needs: int, rng: np.random.Generator, count: int) -> list[int]:
-    """Choose rows from which a window starts, half of them so that it just warms up for an event.
+def late_starts(bars: Bars, fired: Bool, needs: int, rng: np.random.Generator) -> list[int]:
+    """Choose rows from which a window starts.
+
+    Some so that it just warms up for an event, some anywhere, and right after the highest and
+    the lowest bar: whoever counts from the first bar misses those most.
 
     Parameters
     ----------
+    bars : Bars
+        What the windows are cut from.
     fired : ndarray of bool, shape (n,)
         Where something was said.
     needs : int
         Bars to warm up.
     rng : numpy.random.Generator
         Chooses.
-    count : int
-        How many of each.
 
     Returns
     -------
     list of int
         Ascending, from 1 to the last one that leaves enough bars to warm up.
     """
-    latest = len(fired) - needs
+    latest = len(bars) - needs
     if latest < 1:
         return []
-    events = _some(rng, fired & (np.arange(len(fired)) >= needs), count)
-    starts = np.append(events - needs + 1, rng.integers(1, latest + 1, count))
-    return [int(start) for start in np.unique(np.clip(starts, 1, latest))]
+    events = _some(rng, fired & (np.arange(len(bars)) >= needs), _EVENTS) - needs + 1
+    anywhere = rng.integers(1, latest + 1, _ANYWHERE)
+    extremes = [np.argmax(bars.high[:latest]) + 1, np.argmin(bars.low[:latest]) + 1]
+    starts = np.unique(np.clip([*events, *anywhere, *extremes], 1, latest))
+    return [int(start) for start in starts]
 
 
 def _turns(bars: Bars) -> list[Bool]:

@@ -22,7 +22,7 @@ from ._quiet import listening, side_by_side
 from ._series import altered, difference, odd_bars, rebuilt
 from ._trial import Trial, written
 
-_EARLY, _WINDOWS = 6, 5
+_EARLY = 6
 _COLUMNS = ("score", "target", "stop", "ready")
 # Sums of products round differently in arrays of another length; a peek is larger than that.
 _ROUNDING = 1e-9
@@ -159,7 +159,7 @@ class _Trial(Trial):
         rng = np.random.default_rng(self.seed)
         for market, bars, detector in self.tried("windows"):
             whole = detector.scan(bars)
-            for start in late_starts(whole.fired, market.needs, rng, _WINDOWS):
+            for start in late_starts(bars, whole.fired, market.needs, rng):
                 self._same_window(bars, whole, detector.scan(bars[start:]), start)
 
     def _same_window(self, bars: Bars, whole: Detections, late: Detections, start: int) -> None:

@@ -112,11 +112,7 @@ class Trial:
 
 
 def _needs(detector: SignalDetector, bars: Bars, said: Detections) -> int:
-    if said.ready.any():
-        return int(np.argmax(said.ready)) + 1
-    watched, _ = bars._watched()
-    detector._scan(watched)
-    return detector._needs(watched)
+    return int(np.argmax(said.ready)) + 1 if said.ready.any() else detector._needs(bars)
 
 
 def written(detector: SignalDetector) -> tuple[type, ...]:
