@@ -83,7 +83,7 @@ class Detections:
     @property
     def fired(self) -> Bool:
         """Where something is said."""
-        return np.asarray(self.direction != 0)
+        return np.asarray(np.abs(self.score) > 0)
 
     @property
     def warming(self) -> Bool:

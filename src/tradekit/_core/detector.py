@@ -38,7 +38,7 @@ class SignalDetector(Author):
         Raise it when what is said changes: signals carry it.
     lookback : int, optional
         Bars it needs to agree with its own history; else inferred from the indicators that it
-        asks for.
+        asks for. Say it where it asks for one only now and then.
     horizon : int
         Bars after which a signal is no longer news.
     mirror : {"arithmetic", "geometric"} or None
