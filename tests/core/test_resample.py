@@ -178,6 +178,13 @@ def test_other_exchanges_count_from_their_own_open(code, day, target, labels):
     assert longer.volume.sum() == minutes.volume.sum()
 
 
+def test_a_week_of_crypto_goes_from_monday_to_sunday():
+    hours = np.arange(*np.array(["2024-03-04", "2024-03-18"], "M8[ns]").astype(int), 60 * MINUTE)
+    weeks = resample(walk(hours, calendar="24/7"), "1Week", asof=datetime(2024, 3, 18, tzinfo=UTC))
+    assert local(weeks, "UTC") == ["03-04 00:00", "03-11 00:00"]
+    assert known(weeks, "UTC") == ["03-11 00:00", "03-18 00:00"]
+
+
 def minute_sets():
     """Minutes of five sessions, one of them half, with the hours around them; some are missing."""
     inside = session_minutes("2024-11-26", "2024-12-03")
