@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -77,6 +76,33 @@ def _vendors_now(code: CodeType) -> str | None:
     return "datetime64('now')" if "datetime64" in names and "now" in code.co_consts else None
 
 
+class _Turns:
+    """Threads that go on one at a time: each waits until the turn comes round to it again."""
+
+    # A thread that waits for a lock of the user's cannot take its turn, so nobody waits for ever.
+    PATIENCE = 0.2
+
+    def __init__(self, count: int) -> None:
+        self._left, self._next = list(range(count)), 0
+        self._changed = threading.Condition()
+
+    def wait(self, me: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._next == me, self.PATIENCE)
+
+    def pass_on(self, me: int) -> None:
+        with self._changed:
+            later = [other for other in self._left if other > me]
+            self._next = (later or self._left)[0]
+            self._changed.notify_all()
+
+    def leave(self, me: int) -> None:
+        with self._changed:
+            if len(self._left) > 1:
+                self._left.remove(me)
+        self.pass_on(me)
+
+
 def side_by_side(calls: Sequence[Callable[[], T]], module: str) -> list[T]:
     """Run calls in threads of their own that take turns after every line of one module.
 
@@ -92,28 +118,23 @@ def side_by_side(calls: Sequence[Callable[[], T]], module: str) -> list[T]:
     list
         Their answers, in order.
     """
+    turns = _Turns(len(calls))
 
-    def turn(frame: FrameType, *_: Any) -> Any:
-        if frame.f_globals.get("__name__") != module:
-            return None
-        time.sleep(0)  # lets another thread go on
-        return turn
+    def run(me: int) -> T:
+        def turn(frame: FrameType, *_: Any) -> Any:
+            if frame.f_globals.get("__name__") != module:
+                return None
+            turns.pass_on(me)
+            turns.wait(me)
+            return turn
 
-    def together(call: Callable[[], T]) -> T:
-        start.wait()
-        with one_at_a_time:
-            sys.settrace(turn)
+        turns.wait(me)
+        sys.settrace(turn)
         try:
-            return call()
+            return calls[me]()
         finally:
-            with one_at_a_time:
-                sys.settrace(None)
+            sys.settrace(None)
+            turns.leave(me)
 
-    one_at_a_time = threading.Lock()
-    start, patience = threading.Barrier(len(calls)), sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(len(calls)) as pool:
-            return list(pool.map(together, calls))
-    finally:
-        sys.setswitchinterval(patience)
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, range(len(calls))))
