@@ -32,9 +32,9 @@ def resample(
     timeframe : Timeframe or str
         The longer length, a whole multiple: ``5Min`` to ``4Hour``, ``1Day``, ``1Week``.
     asof : datetime, optional
-        Aware moment up to which the shorter bars are complete; else the close of the last one. A
-        longer bar that ends later is left out. Resampling in two steps equals one step when the
-        same ``asof`` is handed to both; without it the second knows only the first one's bars.
+        Aware moment up to which the shorter bars are complete; else the close of the last one, or
+        the moment up to which they were resampled themselves, so that two steps give what one
+        gives. A longer bar that ends later is left out.
     cut : bool
         Whether the bars were cut out of a longer history: then the first longer bar may lack its
         beginning, and is left out unless its very first bar is there.
@@ -69,8 +69,16 @@ def resample(
     starts = rows[np.flatnonzero(np.diff(label[rows], prepend=-1))] if len(rows) else rows
     grouped = _group(bars, longer, label, rows, starts)
     kept = grouped[1:] if cut and _lacks_its_start(bars, calendar, longer, grouped) else grouped
+    known = to_ns(asof) if asof else _known(bars)
+    complete = kept.until(known)
+    complete._memo["asof"] = known
+    return complete
+
+
+def _known(bars: Bars) -> int:
+    """Moment up to which nothing is missing; bars cut from others know only their last close."""
     over = bars[-1:].close_time  # of the last bar alone: the others' take time
-    return kept.until(to_ns(asof) if asof else int(over[0]) if len(over) else 0)
+    return int(bars._memo.get("asof", over[0] if len(over) else 0))
 
 
 def _check_multiple(bars: Bars, longer: Timeframe) -> None:
