@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tradekit._core.bars import Bars
 from tradekit._core.calendar import calendar_for
-from tradekit._core.clock import from_ns
 from tradekit._core.columns import Extra
 from tradekit._core.errors import UsageError
 from tradekit._core.resample import resample
