@@ -272,11 +272,14 @@ def test_a_detector_without_a_mirror_is_not_asked_for_one():
     assert "mirror" not in [check.name for check in check_detector(BullishOnly())]
 
 
-def test_a_mirror_that_is_declared_must_be_the_right_one():
-    class Arithmetic(DailyGap):
-        mirror = "arithmetic"
+def test_falls_that_must_be_twice_as_large_as_rises_are_no_mirror():
+    class Lopsided(DailyGap):
+        def _scan(self, bars):
+            gap = np.full(len(bars), np.nan)
+            gap[1:] = bars.open[1:] / bars.close[:-1] - 1
+            return either(gap > 0.02, gap < -0.04, gap)
 
-    assert "mirror = 'geometric' for percentages" in message("mirror", Arithmetic())
+    assert "treats falling and rising prices differently" in message("mirror", Lopsided())
 
 
 def test_a_detector_that_starts_with_history_is_not_asked_for_parity():

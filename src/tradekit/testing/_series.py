@@ -123,6 +123,25 @@ def altered(bars: Bars, **columns: Float) -> Bars:
     return bars._replace(**columns)
 
 
+def shaken(bars: Bars, rng: np.random.Generator) -> Bars:
+    """Move the prices of each bar together, by about a millionth.
+
+    Parameters
+    ----------
+    bars : Bars
+        Left as they are.
+    rng : numpy.random.Generator
+        Decides which way.
+
+    Returns
+    -------
+    Bars
+        Nearly the same.
+    """
+    factor = 1 + 1e-6 * rng.standard_normal(len(bars))
+    return altered(bars, **{name: getattr(bars, name) * factor for name in PRICES})
+
+
 def rebuilt(bars: Bars, symbol: str | None = None) -> Bars:
     """Give equal bars that share no array and no indicator with these.
 
@@ -186,14 +205,14 @@ def _market(
     gaps = rng.standard_normal(n) * scale / 3 + _overnight(rng, time, timeframe)
     course = swing * np.sin(row / 9 + rng.uniform(0, 6)) + trend * np.sin(row / 60)
     closes = np.cumsum(steps + gaps) + course
-    close = 100 * np.exp(closes - min(closes.min() + 2.0, 0.0))  # cents stay small beside prices
+    close = 100 * np.exp(closes)
     opened = np.append(close[0], close[:-1]) * np.exp(gaps)
     reach = np.abs(rng.standard_normal((2, n))) * scale / 2
     high = np.maximum(opened, close) * np.exp(reach[0])
     low = np.minimum(opened, close) * np.exp(-reach[1])
     busy = rng.standard_normal(n) * 0.4 + 30 * np.abs(steps) + np.abs(_rare(rng, n, 0.02, 1.5))
-    opened, high, low, close = (np.round(price, 2) for price in (opened, high, low, close))
     volume = np.round(1e5 * np.exp(busy))
+    # Not in cents: there two averages are often equal, and rounding decides which is larger.
     return Bars(symbol, timeframe, time, opened, high, low, close, volume, source="kit")
 
 
