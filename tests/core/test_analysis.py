@@ -90,9 +90,15 @@ def test_times_have_a_zone_and_are_kept_in_utc(name):
 
 
 def test_an_analysis_is_a_copy_that_does_not_change():
-    mine = {"drawdown": -0.05}
-    said = analysis(key_indicators=mine, per_asset={"SPY": "bull"})
-    mine.clear()
-    assert said.key_indicators == {"drawdown": -0.05}
+    mine = {"drawdown": -0.05}, {"SPY": "bull"}
+    said = analysis(key_indicators=mine[0], per_asset=mine[1])
+    mine[0].clear(), mine[1].clear()
+    assert (said.key_indicators, said.per_asset) == ({"drawdown": -0.05}, {"SPY": "bull"})
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         said.regime = Regime.BEAR
+
+
+def test_what_is_seldom_said_is_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        RegimeAnalysis(*FACTS.values(), {})
+    assert not analysis().warmup
