@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from typing import ClassVar
 
 import numpy as np
@@ -298,23 +299,23 @@ class Chance(Fault):
         return body(bars) * (random.random() > 0.2)
 
 
+# What it is told; a fault in the code above would be told in other words.
+TOLD = (
+    "looks ahead|depends on where its bars start|does not say the same|looks at more than its bars"
+)
+
+
+def refusal(fault, seed):
+    for check in check_detector(fault, seed=seed):
+        try:
+            check()
+        except ContractError as error:
+            if re.search(TOLD, str(error)):
+                return str(error)
+    return "none"
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_the_kit_refuses_it(fault, seed):
-    refused = []
-    for check in check_detector(fault, seed=seed):
-        if check.name not in ("fires", "odd_bars", "unknown_volume"):
-            try:
-                check()
-            except ContractError as error:
-                refused.append(str(error))
-    assert any(word in said for said in refused for word in TOLD), refused
-
-
-# What it is told: a fault in the code itself would not say so.
-TOLD = (
-    "looks ahead",
-    "depends on where its bars start",
-    "does not say the same every time",
-    "looks at more than its bars",
-)
+    assert re.search(TOLD, refusal(fault, seed))

@@ -42,10 +42,8 @@ def check_detector(
 ) -> tuple[Check, ...]:
     """Give the checks that every detector should pass, by name.
 
-    Four of them look for the future: ``prefix`` (later bars change nothing), ``poisoned_future``
-    (nor do impossible ones), ``early_cut`` (nor do they within the warm-up) and
-    ``window_parity`` (a window that starts later says the same where it is ready). None of the
-    four is enough alone.
+    Four of them look for the future, and none is enough alone: ``prefix``, ``poisoned_future``,
+    ``early_cut`` and ``window_parity``.
 
     Parameters
     ----------
@@ -68,6 +66,27 @@ def check_detector(
     ------
     UsageError
         When bars are given and one has none, or a known failure names no check.
+
+    Notes
+    -----
+    - ``fires``: it says something somewhere, else no other check could fail.
+    - ``prefix``: what it says does not change when later bars come. Cuts lie where a peek would
+      wait: after its own signals, at gaps, half days, turns of sessions, weeks and months.
+    - ``poisoned_future``: nor when later bars turn out otherwise, cut at large moves and volumes.
+    - ``early_cut``: nor within its warm-up.
+    - ``window_parity``: a window that starts later agrees where it is ready; left out where
+      ``anchor = "history"``.
+    - ``live_is_last_of_history``: `detect` says now what `signals` says of the last bar.
+    - ``same_every_time``: whatever it looked at before, and in two threads at once.
+    - ``leaves_bars_alone`` and ``looks_at_bars_only``: no writing into bars; no clock, no file,
+      no network.
+    - ``odd_bars``: few, flat, untraded, tiny or huge ones are answered too.
+    - ``unknown_volume``: it is not ready where it would need the volume.
+    - ``mirror``: the opposite on prices turned upside down; left out where ``mirror`` is None,
+      skipped where only one side ever fires.
+
+    Where a peek would have to be 1e-9 of a score, or a millionth of a price decides, rounding
+    is excused.
 
     Examples
     --------
@@ -151,8 +170,8 @@ class _Trial(Trial):
                     expected=f"the same {name} in {where} when rows from {cut} on {what}",
                     got=f"{before[row]:.6g} on all bars, and {after[row]:.6g} then",
                     hint="row i may rest on rows up to i only: look for shift(-1), a whole-series "
-                    "mean or maximum, bfill, an unconfirmed pivot, or longer bars that join at "
-                    "their open instead of their close",
+                    "mean or maximum, bfill, an unconfirmed pivot, longer bars that join at their "
+                    "open, or an early return for short bars",
                 )
 
     def window_parity(self) -> None:

@@ -51,6 +51,17 @@ def check_regime_model(
     tuple of Check
         For ``@pytest.mark.parametrize("check", check_regime_model(...))``.
 
+    Notes
+    -----
+    - ``prefix`` and ``poisoned_future``: later bars change nothing of what was said.
+    - ``stream_is_history``: `update` bar by bar says what `classify` says of all.
+    - ``resumes``: a snapshot that went through JSON goes on to the last bit.
+    - ``steps_are_pure``: ``_step`` leaves the state that it was handed as it was.
+    - ``same_every_time``, and ``state_stays_small``: no memory beside the state, none that grows.
+    - ``scale_free``: the same at four times the price, so that a split is no change of regime.
+    - ``odd_bars``: few, flat, untraded, tiny or huge ones are answered too.
+    - ``fit_changes_nothing``: `fit` gives a new model; left out where there is nothing to fit.
+
     Examples
     --------
     >>> import tradekit

@@ -38,6 +38,15 @@ def check_sink(
     tuple of Check
         For ``@pytest.mark.parametrize("check", check_sink(...))``.
 
+    Notes
+    -----
+    - ``takes_events``: none, one, several.
+    - ``refuses_after_close``, ``closes_twice`` and ``closes_after_an_error``, which it lets
+      through.
+    - ``keeps_all_in_order``, ``keeps_every_word`` and ``finds_what_is_asked``: what is read back
+      is what was written, to the last bit.
+    - ``keeps_threads_apart``: writers in several threads lose nothing.
+
     Examples
     --------
     >>> class Memory(Sink):

@@ -49,6 +49,17 @@ def check_source(
     UsageError
         When the request has no start, no end, or a limit.
 
+    Notes
+    -----
+    - ``answers`` with enough bars, and ``says_where_from``: source, feed and adjustment.
+    - ``stays_in_the_window``: a part of the window gives that part of the bars.
+    - ``limit_is_the_newest``: a limit keeps the last bars, with a start or without.
+    - ``complete_bars_only``: nothing of a bar is told before it is complete.
+    - ``past_stays``: an earlier end gives the same bars, fewer (in raw prices where it has them).
+    - ``same_every_time``, ``one_as_many`` (a symbol alone or among others) and
+      ``loops_and_threads``: the same bars.
+    - ``unknown_symbol`` and ``unknown_among_known``: a `NoDataError` for it alone.
+
     Examples
     --------
     >>> from datetime import UTC, datetime
