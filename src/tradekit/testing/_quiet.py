@@ -21,6 +21,7 @@ _CLOCKS = {*_COUNTERS, *(f"{name}_ns" for name in _COUNTERS)}
 _EXCUSED = ("concurrent.", "logging", "numpy", "pandas", "threading")
 _ears = threading.local()
 _hooked = threading.Event()
+_tracing = threading.Lock()
 
 
 @contextmanager
@@ -79,27 +80,30 @@ def _vendors_now(code: CodeType) -> str | None:
 class _Turns:
     """Threads that go on one at a time: each waits until the turn comes round to it again."""
 
-    # A thread that waits for a lock of the user's cannot take its turn, so nobody waits for ever.
-    PATIENCE = 0.2
+    # Seconds until a thread is held to be waiting for a lock of the user's; it is left out then,
+    # until it comes back.
+    PATIENCE = 0.1
 
     def __init__(self, count: int) -> None:
-        self._left, self._next = list(range(count)), 0
+        self._there, self._next = set(range(count)), 0
         self._changed = threading.Condition()
 
     def wait(self, me: int) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._next == me, self.PATIENCE)
+            self._there.add(me)
+            if not self._changed.wait_for(lambda: self._next == me, self.PATIENCE):
+                self._there.discard(self._next)
+                self._next = me
 
     def pass_on(self, me: int) -> None:
         with self._changed:
-            later = [other for other in self._left if other > me]
-            self._next = (later or self._left)[0]
+            later = {other for other in self._there if other > me}
+            self._next = min(later or self._there or {me})
             self._changed.notify_all()
 
     def leave(self, me: int) -> None:
         with self._changed:
-            if len(self._left) > 1:
-                self._left.remove(me)
+            self._there.discard(me)
         self.pass_on(me)
 
 
@@ -129,12 +133,17 @@ def side_by_side(calls: Sequence[Callable[[], T]], module: str) -> list[T]:
             return turn
 
         turns.wait(me)
-        sys.settrace(turn)
+        _trace(turn)
         try:
             return calls[me]()
         finally:
-            sys.settrace(None)
+            _trace(None)
             turns.leave(me)
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, range(len(calls))))
+
+
+def _trace(turn: Callable[..., Any] | None) -> None:
+    with _tracing:  # two threads must not do this at once
+        sys.settrace(turn)
