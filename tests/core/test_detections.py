@@ -1,4 +1,4 @@
-"""What hooks may answer, and where a detector can be trusted."""
+"""What hooks may answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tradekit._core.detector import SignalDetector
 from tradekit._core.errors import ContractError, UsageError
 
 NAN = np.nan
-OPEN = np.datetime64("2024-03-08T14:30", "ns").astype("i8")  # of New York's session, in winter
 
 
 class Canned(SignalDetector):
@@ -46,13 +45,13 @@ def raising(error):
 
 
 def test_columns_say_what_a_score_says():
-    score = np.array([NAN, 0.0, 60.0, -25.0])
+    score = np.array([NAN, 0.0, 60.0, -0.5])
     ready = np.array([False, False, False, True])
     said = Detections(score, np.full(4, NAN), np.full(4, NAN), ready)
     assert len(said) == 4
     assert said.direction.tolist() == [0, 0, 1, -1]
     assert said.direction.dtype == np.int8
-    assert np.array_equal(said.confidence, [NAN, 0, 60, 25], equal_nan=True)
+    assert np.array_equal(said.confidence, [NAN, 0, 60, 0.5], equal_nan=True)
     assert said.fired.tolist() == [False, False, True, True]
     assert said.warming.tolist() == [False, True, True, False]
 
@@ -100,7 +99,7 @@ def test_any_line_of_numbers_is_an_answer(minutes, answer):
             [0, 100.1, 0],
             r"_scan is out of range: expected scores from -100 to 100, got 100.1 in row 1",
         ),
-        ([0, 0, -101], r"_scan is out of range: .* got -101.0 in row 2"),
+        ([100, -100, -101], r"_scan is out of range: .* got -101.0 in row 2"),
         ([0, np.inf, 0], r"_scan is out of range: .* got inf in row 1"),
         ([-np.inf, NAN, 0], r"_scan is out of range: .* got -inf in row 0"),
     ],
@@ -231,133 +230,3 @@ def test_a_market_that_stands_still_has_levels_all_the_same(minutes):
 def test_levels_are_told_at_every_bar_whether_it_fires_or_not(minutes):
     ahead, behind = Canned([0, 0, 0], (2.0, [1, 2, 3])).levels(minutes([10.0] * 3))
     assert (ahead.tolist(), behind.tolist()) == ([2, 2, 2], [1, 2, 3])
-
-
-class Asks(SignalDetector):
-    """Asks for some indicators; says nothing of its look-back."""
-
-    def __init__(self, *names, lookback=None):
-        self._names, self.lookback = names, lookback
-
-    def _scan(self, bars):
-        lines = [getattr(bars.ind, name)(period) for name, period in self._names]
-        return (
-            np.where(np.any(np.isnan(lines), axis=0), NAN, 9.0) if lines else np.full(len(bars), 9)
-        )
-
-    def _levels(self, bars):
-        return 1.0, 1.0
-
-
-def first(flags):
-    return int(np.argmax(flags)) if flags.any() else None
-
-
-def phases(detector, bars):
-    """Rows where something is first known, and where it is first ready."""
-    said = detector.scan(bars)
-    return first(~np.isnan(said.score)), first(said.ready)
-
-
-@pytest.fixture(scope="module")
-def walk():
-    return 100 + np.random.default_rng(3).normal(size=400).cumsum() * 0.1
-
-
-@pytest.mark.parametrize(
-    ("detector", "known", "ready"),
-    [
-        # A mean of 20 is known and right from the 20th bar, row 19.
-        (Asks(("sma", 20)), 19, 19),
-        # RSI(14) is known from row 14 and agrees with full history from 140 bars on.
-        (Asks(("rsi", 14)), 14, 139),
-        (Asks(("rsi", 14), ("sma", 200)), 199, 199),
-        (Asks(("rsi", 14), lookback=50), 14, 49),
-        (Asks(("rsi", 14), lookback=300), 14, 299),
-        (Asks(lookback=1), 0, 0),
-        (Asks(), 0, 0),
-    ],
-)
-def test_a_detector_warms_up_from_what_is_known_to_its_look_back(
-    walk, minutes, detector, known, ready
-):
-    bars = minutes(walk)
-    assert phases(detector, bars) == (known, ready)
-    for length in (ready, ready + 1):
-        said = detector.scan(bars[len(bars) - length :])
-        assert said.ready.any() == (length > ready)
-    warming = detector.scan(bars).warming
-    assert warming.tolist() == [known <= row < ready for row in range(len(bars))]
-
-
-def test_signals_of_the_warm_up_say_so(walk, minutes):
-    signals = Asks(("rsi", 14), lookback=20).signals(minutes(walk[:30]))
-    assert [signal.warmup for signal in signals] == [True] * 5 + [False] * 11
-
-
-def test_a_gap_restarts_the_warm_up_of_what_is_recursive(walk, minutes):
-    at = np.r_[0:200, 201:401]
-    gone = minutes(walk, at=at)
-    said = Asks(("rsi", 14)).scan(gone)
-    assert said.ready.tolist() == [139 <= row < 200 or row >= 339 for row in range(400)]
-    assert np.isnan(said.score[200:214]).all()
-    assert said.warming[214:339].all()
-
-
-def test_a_gap_restarts_it_by_the_look_back_that_is_declared(walk, minutes):
-    said = Asks(("rsi", 14), lookback=50).scan(minutes(walk, at=np.r_[0:200, 201:401]))
-    assert said.ready.tolist() == [49 <= row < 200 or row >= 249 for row in range(400)]
-
-
-def test_a_window_runs_across_a_gap(walk, minutes):
-    said = Asks(("sma", 20)).scan(minutes(walk, at=np.r_[0:200, 201:401]))
-    assert said.ready.tolist() == [row >= 19 for row in range(400)]
-
-
-def test_only_what_is_recursive_waits_after_a_gap(walk, minutes):
-    said = Asks(("sma", 200), ("rsi", 14)).scan(minutes(walk, at=np.r_[0:240, 241:401]))
-    assert first(said.ready) == 199
-    assert first(said.ready[240:]) == 139
-
-
-def test_unknown_volume_makes_a_volume_detector_not_ready(walk, minutes):
-    class Burst(SignalDetector):
-        def _scan(self, bars):
-            z = bars.ind.zscore(20, of="volume")
-            return np.where(np.isnan(z), NAN, 9.0)
-
-    volume = np.random.default_rng(4).integers(1, 99, 400).astype(float)
-    volume[300] = NAN
-    said = Burst().scan(minutes(walk, volume=volume))
-    assert said.ready[299]
-    assert not said.ready[300:319].any()
-    assert not said.fired[300:319].any()
-    assert said.ready[330]
-    nothing = Burst().scan(minutes(walk, volume=np.full(400, NAN)))
-    assert not (nothing.ready | nothing.fired | nothing.warming).any()
-
-
-class FromTheOpen(Asks):
-    anchor = "session"
-
-
-def session_bars(start, count):
-    """Minutes of New York's session of 2024-03-08 and the one after, from a minute on."""
-    length = 390
-    monday = OPEN + 3 * 86_400 * 10**9 - 3600 * 10**9  # clocks go forward over the weekend
-    time = np.r_[OPEN + np.arange(length) * 60 * 10**9, monday + np.arange(length) * 60 * 10**9]
-    flat = np.full(2 * length, 100.0)
-    bars = Bars("SPY", "1Min", time, flat, flat, flat, flat, flat)
-    return bars[start : start + count]
-
-
-@pytest.mark.parametrize(("start", "first_ready"), [(0, 0), (1, 389), (200, 190), (390, 0)])
-def test_a_session_that_is_seen_from_the_middle_is_not_ready(start, first_ready):
-    assert phases(FromTheOpen(), session_bars(start, 400))[1] == first_ready
-
-
-def test_a_session_that_is_seen_from_before_its_open_is_ready():
-    early = np.arange(-30, 30) * 60 * 10**9 + OPEN
-    flat = np.full(60, 100.0)
-    said = FromTheOpen().scan(Bars("SPY", "1Min", early, flat, flat, flat, flat, flat))
-    assert said.ready.all()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import attrs
@@ -203,6 +202,35 @@ def test_a_window_hook_sees_as_many_bars_as_it_needs(minutes):
     assert seen == [3]
 
 
+def test_a_window_is_long_enough_for_the_levels_too(minutes):
+    seen = []
+
+    class Counting(SignalDetector):
+        def _detect(self, window):
+            seen.append(len(window))
+            return 0.0
+
+    Counting().detect(minutes(walk(200)))
+    assert seen[-1] == 135  # the range of 14 bars agrees with full history after 5 * 27
+
+
+def test_a_line_of_scores_rests_on_all_bars_live_as_in_history(minutes):
+    class Depth(Near):
+        def _scan(self, bars):
+            return bars.ind.rsi(5) - 50
+
+    bars = minutes(walk(200))
+    assert Depth().detect(bars)[0].confidence == abs(Depth().scan(bars).score[-1])
+
+
+def test_a_hook_may_build_on_the_one_that_is_derived(minutes):
+    class Half(UpByScan):
+        def _detect(self, window):
+            return super()._detect(window) / 2
+
+    assert Half().detect(minutes([5.0, 5, 5, 5, 6]))[0].confidence == 20
+
+
 def test_a_window_is_as_long_as_the_indicators_in_it_need(minutes):
     bars, detector = minutes(walk(120)), RsiByWindow()
     # RSI(5) agrees with full history to four digits after 50 bars.
@@ -359,36 +387,3 @@ def test_a_detector_anchored_in_the_session_sees_all_of_it():
     bars = Bars("SPY", "1Min", time, close, close, close, close, close)
     assert RisenSinceOpen().scan(bars).score.tolist() == [0, 1, 0, 3, 2]
     assert RisenSinceOpen().detect(bars)[0].confidence == 2
-
-
-def test_detectors_that_share_bars_do_not_share_needs(minutes):
-    bars = minutes(walk(150))
-    for detector, needs in ((Mean(100), 100), (Mean(10), 10)) * 2:
-        assert np.argmax(detector.scan(bars).ready) == needs - 1
-    assert np.argmax(Mean(10).scan(bars[20:]).ready) == 9
-
-
-def test_threads_that_share_bars_do_not_share_needs(minutes):
-    bars = minutes(walk(150))
-    jobs = [Mean(100), Mean(10)] * 20
-    with ThreadPoolExecutor(8) as pool:
-        needs = [int(np.argmax(said.ready)) + 1 for said in pool.map(lambda d: d.scan(bars), jobs)]
-    assert needs == [100, 10] * 20
-
-
-@pytest.mark.parametrize("ask", ["scan", "_scan"])
-def test_a_detector_that_is_made_of_others_needs_what_they_need(minutes, ask):
-    class Made(Near):
-        def _scan(self, bars):
-            said = getattr(Mean(100), ask)(bars)
-            return said.score if ask == "scan" else said
-
-    assert np.argmax(Made().scan(minutes(walk(150))).ready) == 99
-
-
-def test_a_detector_that_is_made_of_one_with_a_look_back_needs_it(minutes):
-    class Made(Near):
-        def _scan(self, bars):
-            return Slow(30).scan(bars).score
-
-    assert np.argmax(Made().scan(minutes(walk(60))).ready) == 29

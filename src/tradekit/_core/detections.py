@@ -14,7 +14,7 @@ from .calendar import calendar_for
 from .clock import from_ns
 from .doors import answer_of, breach
 from .errors import UsageError
-from .lines import Need
+from .readiness import readiness, tell
 from .signal import Direction, Signal
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
-Touched = dict[Any, Need]
 
 
 @attrs.frozen(eq=False)
@@ -130,8 +129,8 @@ def look(
         expected = "distances above zero, large enough to move a price"
         got = f"{np.min(ahead[said])} and {np.min(behind[said])} at their smallest"
         raise breach(detector, "_levels leads nowhere", expected, got)
-    ready = _ready(detector, watched, touched) & ~np.isnan(score)
-    _tell(detector, bars, touched)
+    ready = readiness(detector, watched, touched) & ~np.isnan(score)
+    tell(detector, bars, touched)
     return Detections(score, np.where(said, target, np.nan), np.where(said, stop, np.nan), ready)
 
 
@@ -228,28 +227,3 @@ def _scores(detector: SignalDetector, answer: Any, length: int, name: str) -> Fl
         got = f"{score[row]} in row {row}"
         raise breach(detector, f"{name} is out of range", "scores from -100 to 100", got)
     return score
-
-
-def _ready(detector: SignalDetector, bars: Bars, touched: Touched) -> Bool:
-    rows = np.arange(len(bars))
-    needs = detector.lookback or max((need.lookback for need in touched.values()), default=1)
-    ready = rows + 1 >= needs
-    recursive = [need.lookback for need in touched.values() if need.recursive]
-    if recursive:
-        since_gap = rows - np.maximum.accumulate(np.where(bars.gap_before, rows, 0))
-        ready &= since_gap + 1 >= (detector.lookback or max(recursive))
-    if detector.anchor == "session":
-        opens = calendar_for(bars.calendar).opens
-        whole = bars.time[0] <= opens[bars.session[0]] or bars.session[0] < 0
-        ready &= whole | (bars.session != bars.session[0])
-    return ready
-
-
-def _tell(detector: SignalDetector, bars: Bars, touched: Touched) -> None:
-    """A detector that is made of others needs what they need."""
-    if bars._touched is None:
-        return
-    bars._touched.update(touched)
-    if detector.lookback:
-        recursive = any(need.recursive for need in touched.values())
-        bars._touched[detector.source_method,] = Need(detector.lookback, recursive=recursive)
