@@ -320,14 +320,20 @@ def test_a_state_that_cannot_be_kept_is_told_when_it_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "snapshot", [None, {}, "text", Drift(speed=0.2).snapshot(), Script().snapshot()]
+    ("snapshot", "got"),
+    [
+        (None, "none"),
+        ({}, "none"),
+        ("text", "none"),
+        (Drift(speed=0.2).snapshot(), "one of Drift(speed=0.2, scale=50.0)/1"),
+        (Script().snapshot(), "one of Script/1"),
+    ],
 )
-def test_a_snapshot_of_another_model_is_refused(snapshot):
+def test_a_snapshot_of_another_model_is_refused(snapshot, got):
     model = Drift()
-    with pytest.raises(
-        UsageError, match=r"no snapshot to go on from: expected one of Drift\(speed"
-    ):
+    with pytest.raises(UsageError, match="no snapshot to go on from") as caught:
         model.restore(snapshot)
+    assert (caught.value.expected, caught.value.got) == (f"one of {model.model}", got)
     assert model._fold is None
 
 

@@ -272,6 +272,11 @@ def test_a_question_that_can_have_no_answer_is_refused(query, sentence):
         EventQuery(**query)
 
 
+def test_a_question_is_put_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        EventQuery("SetupMissed")
+
+
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6))
 def test_what_was_written_is_what_is_read(batches):
     sink, number = Memory(), 0
