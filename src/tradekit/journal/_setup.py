@@ -1,0 +1,119 @@
+"""A setup: one tradable occasion, put together from the events about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from .._core.event import (
+    Event,
+    MissReason,
+    SetupDetected,
+    SetupExecuted,
+    SetupMissed,
+    SetupResolved,
+    TradeEntered,
+)
+
+Decision = SetupExecuted | SetupMissed | TradeEntered
+
+
+@attrs.define
+class Setup:
+    """What is known of one occasion; of events of one kind, the last.
+
+    Parameters
+    ----------
+    id : str
+        As its events name it.
+    symbol, signal_type : str
+        Of its first event.
+    detected, entered, executed, missed, resolved : Event, optional
+        Its events.
+    """
+
+    id: str
+    symbol: str
+    signal_type: str
+    detected: SetupDetected | None = None
+    entered: TradeEntered | None = None
+    executed: SetupExecuted | None = None
+    missed: SetupMissed | None = None
+    resolved: SetupResolved | None = None
+
+    def add(self, event: SetupDetected | Decision | SetupResolved) -> None:
+        """Take in one more of its events."""
+        if isinstance(event, SetupDetected):
+            self.detected = event
+        elif isinstance(event, TradeEntered):
+            self.entered = event
+        elif isinstance(event, SetupExecuted):
+            self.executed = event
+        elif isinstance(event, SetupMissed):
+            self.missed = event
+        else:
+            self.resolved = event
+
+    @property
+    def is_executed(self) -> bool:
+        """Whether it was traded, whatever was said of it besides."""
+        return self.executed is not None or self.entered is not None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it was let go, and not traded before or after."""
+        return self.missed is not None and not self.is_executed
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it is neither executed nor missed yet."""
+        return self.missed is None and not self.is_executed
+
+
+def gather(events: Iterable[Event]) -> dict[str, Setup]:
+    """Put setups together from events, oldest first; what became of unknown ones is left out."""
+    setups: dict[str, Setup] = {}
+    for event in events:
+        collect(setups, event)
+    return setups
+
+
+def collect(setups: dict[str, Setup], event: Event) -> None:
+    """Add one event to the setup that it belongs to."""
+    if isinstance(event, SetupDetected | Decision):
+        name = event.setup or event.id
+        if name not in setups:
+            setups[name] = Setup(name, event.symbol, signal_type_of(event))
+        setups[name].add(event)
+    elif isinstance(event, SetupResolved) and event.setup in setups:
+        setups[event.setup].add(event)
+
+
+def signal_type_of(event: SetupDetected | Decision) -> str:
+    """Tell which kind of signal an event is about; empty where it does not say."""
+    if isinstance(event, TradeEntered):
+        return str(event.details.get("signal_type") or "")
+    return event.signal_type
+
+
+def funnel(setups: Iterable[Setup]) -> dict[str, int]:
+    """Count setups from their detection to what was decided."""
+    known = list(setups)
+    return {
+        "setups": len(known),
+        "detected": sum(s.detected is not None for s in known),
+        "executed": sum(s.is_executed for s in known),
+        "missed": sum(s.is_missed for s in known),
+        "undecided": sum(s.is_undecided for s in known),
+        "unlinked": sum(s.detected is None for s in known),
+        "failed": sum(
+            s.missed is not None and s.is_missed and s.missed.code is MissReason.EXECUTION_FAILED
+            for s in known
+        ),
+    }
+
+
+def percent(part: int, whole: int) -> float:
+    """Give a share in percent; 0.0 of nothing, which is for the caller to say."""
+    return 100.0 * part / whole if whole else 0.0
