@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._aggregator import AggregatedSignals as AggregatedSignals
+    from ._answer import AggregatedSignals as AggregatedSignals
     from ._aggregator import MultiSourceSignalAggregator as MultiSourceSignalAggregator
     from ._aggregator import aggregate_signals as aggregate_signals
     from ._breakout import DonchianBreakout as DonchianBreakout
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AdxTrend": "_trend",
-    "AggregatedSignals": "_aggregator",
+    "AggregatedSignals": "_answer",
     "BollingerReversal": "_reversion",
     "DonchianBreakout": "_breakout",
     "EmaCross": "_trend",
