@@ -1,0 +1,85 @@
+"""A provider on this machine: the real clients ask it over sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import traceback
+from datetime import UTC, datetime
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from tradekit import BarsRequest
+from tradekit.data import SimulatedSource
+
+
+class Provider:
+    """Answers with what ``answer(path, params, headers)`` gives: a status, a body and headers."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}"
+        self.asked = []
+        self.over = threading.Event()
+        self.answer = lambda path, params, headers: (404, {})
+
+    def hang(self, *_):
+        self.over.wait()
+        return 200, {}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        provider, url = self.server.provider, urlsplit(self.path)
+        params = dict(parse_qsl(url.query))
+        provider.asked.append((url.path, params))
+        try:
+            status, body, *more = provider.answer(url.path, params, self.headers)
+        except Exception:  # the test is at fault: let it read so
+            status, body, more = 418, traceback.format_exc()[-150:], []
+        said = body if isinstance(body, str) else json.dumps(body)
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(said.encode())), **dict(*more)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    block_on_close = False
+
+    def handle_error(self, *_):
+        pass  # who asked has hung up
+
+
+@pytest.fixture
+def provider():
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.provider = Provider(server.server_port)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.provider
+        server.provider.over.set()
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def market():
+    """Bars of SPY and QQQ in the first quarter of 2024; None for other symbols."""
+    quarter = {"start": datetime(2024, 1, 1, tzinfo=UTC), "end": datetime(2024, 4, 1, tzinfo=UTC)}
+
+    @cache
+    def bars(symbol, timeframe):
+        if symbol not in ("SPY", "QQQ"):
+            return None
+        request = BarsRequest(symbol, timeframe, **quarter)
+        return asyncio.run(SimulatedSource().fetch(request))[symbol]
+
+    return bars

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tradekit.data._crew import Crew
+
+
+def run(crew, work, patience=5.0):
+    return asyncio.run(crew.run(work, patience=patience))
+
+
+def test_it_gives_what_the_work_gives_or_raises_what_it_raises():
+    crew = Crew(1, "crew")
+    assert run(crew, lambda: threading.current_thread().name) == "crew"
+    with pytest.raises(ZeroDivisionError):
+        run(crew, lambda: 1 / 0)
+    assert run(crew, lambda: "still there") == "still there"
+
+
+def test_no_more_than_its_size_work_at_once_and_all_is_done():
+    crew, door = Crew(2, "crew"), threading.Barrier(2)
+
+    def in_pairs():
+        door.wait(5)  # a third one would break the pairs of an even number
+        return sum(thread.name == "crew" for thread in threading.enumerate())
+
+    async def many():
+        return await asyncio.gather(*(crew.run(in_pairs, patience=5.0) for _ in range(6)))
+
+    assert max(asyncio.run(many())) == 2
+
+
+def test_work_that_hangs_is_given_up():
+    crew, over = Crew(1, "crew"), threading.Event()
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.05 s"):
+        run(crew, over.wait, patience=0.05)
+    over.set()
+    assert run(crew, lambda: "next") == "next"
+
+
+def test_work_that_nobody_waits_for_any_more_does_not_begin():
+    crew, over, begun = Crew(1, "crew"), threading.Event(), []
+
+    async def impatient():
+        first = asyncio.create_task(crew.run(over.wait, patience=5.0))
+        await asyncio.sleep(0)  # it begins
+        with pytest.raises(TimeoutError):
+            await crew.run(lambda: begun.append(1), patience=0.05)
+        over.set()
+        await first
+
+    asyncio.run(impatient())
+    assert run(crew, lambda: begun) == []
+
+
+def test_signs_of_life_prolong_the_patience():
+    crew = Crew(1, "crew")
+
+    def pages():
+        rest = threading.Event()
+        for _ in range(8):
+            rest.wait(0.1)
+            crew.sign_of_life()
+        return "all pages"
+
+    assert run(crew, pages, patience=0.6) == "all pages"
+
+
+def test_a_thread_that_hangs_does_not_hold_the_process():
+    script = """
+import asyncio, threading
+from tradekit.data._crew import Crew
+try:
+    asyncio.run(Crew(1, "crew").run(threading.Event().wait, patience=0.05))
+except TimeoutError:
+    print("given up", flush=True)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert ended.stdout == "given up\n"

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from tradekit import (
+    BarsRequest,
+    Capabilities,
+    FixedClock,
+    NoDataError,
+    SourceError,
+    UsageError,
+)
+from tradekit.data._remote import DAILY, INTRADAY, Remote, dashed
+
+NOW = FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC))  # a Friday, 13:00 in New York
+
+
+class Vendor(Remote):
+    """Writes down what it is asked, and has nothing."""
+
+    name = "vendor"
+    _since = date(2020, 1, 2)
+    _natives = ("1Min", "5Min", "30Min", "1Day")
+    capabilities = Capabilities(timeframes=(*INTRADAY, *DAILY))
+
+    def __init__(self, **options):
+        super().__init__("hush", **{"timeout": timedelta(seconds=4), "clock": NOW, **options})
+        self.asked = []
+
+    async def _ask(self, query):
+        self.asked.append(query)
+        return {}
+
+
+def asked(timeframe, **window):
+    vendor = Vendor()
+    asyncio.run(vendor.fetch(BarsRequest("SPY", timeframe, **window)))
+    return vendor.asked
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "native"),
+    [("1Min", "1Min"), ("20Min", "5Min"), ("45Min", "5Min"), ("4Hour", "30Min"), ("1Week", "1Day")],
+)
+def test_what_is_not_served_is_made_of_the_longest_that_divides_it(timeframe, native):
+    assert asked(timeframe, limit=1)[0].timeframe == native
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "limit", "day"),
+    [
+        ("5Min", 78, "2024-03-05"),  # 1 session and 3 for room: the 8th, 7th, 6th and 5th
+        ("1Day", 20, "2024-02-02"),  # 25 sessions: 6 of March, 19 of February (the 19th is none)
+        (
+            "1Week",
+            2,
+            "2024-02-20",
+        ),  # 14 sessions: 6 of March, 8 of February; then back to the Monday
+    ],
+)
+def test_a_limit_becomes_a_start_far_enough_back_in_the_calendar(timeframe, limit, day):
+    first = datetime.fromisoformat(f"{day}T05:00+00:00")
+    if timeframe == "1Week":
+        first -= timedelta(days=first.weekday())
+    near, far = asked(timeframe, limit=limit)
+    assert near.start == first
+    assert far.start < near.start  # once more, since there was nothing
+    assert near.end == far.end == NOW.at
+
+
+def test_a_start_is_moved_to_the_beginning_of_its_session_or_week():
+    wednesday = datetime(2024, 3, 6, 17, 3, tzinfo=UTC)
+    assert asked("1Hour", start=wednesday)[0].start == datetime(2024, 3, 6, 5, tzinfo=UTC)
+    assert asked("1Week", start=wednesday)[0].start == datetime(2024, 3, 4, 5, tzinfo=UTC)
+
+
+def test_without_start_and_limit_everything_is_asked_for():
+    assert [query.start.date() for query in asked("1Day")] == [date(2020, 1, 2)]
+
+
+def test_a_start_before_the_first_day_and_one_in_the_future_are_no_data():
+    vendor = Vendor()
+    for start in (datetime(2019, 1, 1, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC)):
+        fetched = asyncio.run(vendor.fetch(BarsRequest("SPY", "1Day", start=start)))
+        assert isinstance(fetched.failures["SPY"], NoDataError)
+    assert not vendor.asked
+
+
+def test_class_shares_are_written_with_a_dash_and_foreign_ones_are_left():
+    assert [dashed(s) for s in ("BRK.B", "SPY", "VOD.L", "7203.T")] == [
+        "BRK-B",
+        "SPY",
+        "VOD.L",
+        "7203.T",
+    ]
+
+
+def test_a_client_that_is_not_installed_is_said_with_the_cure():
+    class Missing(Vendor):
+        name = "yahoo"
+        _vendor = "no_such_vendor"
+
+    with pytest.raises(SourceError, match=r"pip install 'tradekit\[yahoo\]'") as caught:
+        Missing()
+    assert not caught.value.retryable
+
+
+def test_a_client_that_cannot_be_imported_is_no_matter_of_trying_again():
+    failure = Vendor()._failure(ImportError("cannot import name 'x' from 'websockets'"))
+    assert "cannot be used without its client" in str(failure)
+    assert not failure.retryable
+
+
+def test_keys_are_blotted_out_whoever_echoes_them():
+    assert "hush" not in str(Vendor()._refusal(500, "you said hush", {}))
+
+
+@pytest.mark.parametrize("timeout", [4, timedelta(0)])
+def test_a_timeout_is_a_duration(timeout):
+    with pytest.raises(UsageError, match="a timeout is a duration"):
+        Vendor(timeout=timeout)
+
+
+def many(vendor, outcome):
+    tried = []
+
+    async def ask(symbol):
+        tried.append(symbol)
+        await asyncio.sleep(0)
+        return outcome(symbol)
+
+    symbols = tuple(f"S{i}" for i in range(20))
+    return asyncio.run(vendor._each(symbols, ask)), tried
+
+
+def test_a_dead_network_is_tried_a_few_times_and_not_for_every_symbol():
+    def dead(symbol):
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    answers, tried = many(Vendor(), dead)
+    assert len(answers) == 20
+    assert len(tried) <= 4
+    assert "Connection refused" in str(answers["S19"])
+
+
+def test_one_that_drops_does_not_end_what_works_for_others():
+    def drops_now_and_then(symbol):
+        if symbol in ("S5", "S6"):
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+    answers, tried = many(Vendor(), drops_now_and_then)
+    assert len(tried) == 20
+    assert {s for s, answer in answers.items() if answer is not None} == {"S5", "S6"}
