@@ -102,9 +102,9 @@ class Course:
         if held == self.held:
             return on
         on = attrs.evolve(on, since=time, spells=_raised(self.spells, held))
-        return (
-            on if self.regime is None else on._after(RegimeChange(time, self.regime, _ORDER[held]))
-        )
+        if self.regime is None:
+            return on
+        return on._after(RegimeChange(time, self.regime, _ORDER[held]))
 
     def _after(self, change: RegimeChange) -> Course:
         names = (change.previous.value, change.regime.value)
@@ -141,9 +141,8 @@ class Course:
             Plain JSON values; `MarketRegimeDetector.get_regime_statistics` names them.
         """
         total = sum(self.bars)
-        held = {
-            regime.value: (self.bars[row], self.spells[row]) for row, regime in enumerate(_ORDER)
-        }
+        counts = zip(_ORDER, self.bars, self.spells, strict=True)
+        held = {regime.value: (bars, spells) for regime, bars, spells in counts}
         return {
             "current_regime": self.regime.value if self.regime else "unknown",
             "current_regime_duration_days": (self.time - self.since).days,

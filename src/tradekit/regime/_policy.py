@@ -9,7 +9,7 @@ from typing import Any
 
 from .._core.analysis import Regime
 from .._core.errors import UsageError
-from .._core.figures import as_float
+from ._ranges import within
 
 Strategies = dict[Regime, dict[str, float]]
 
@@ -134,16 +134,8 @@ def _size(strategies: Strategies, regime: Regime) -> float:
 
 def _entry(strategies: Strategies, regime: Regime, name: str, most: float = inf) -> float:
     value = strategies.get(regime, {}).get(name)
-    return _number(f"regime_strategies[{regime.value!r}][{name!r}]", value, most)
+    return within(f"regime_strategies[{regime.value!r}][{name!r}]", value, most=most)
 
 
 def _given(params: Mapping[str, Any], name: str, default: float, most: float = inf) -> float:
-    return _number(name, params.get(name, default), most)
-
-
-def _number(name: str, value: Any, most: float) -> float:
-    number = as_float(value)
-    if isinstance(number, float) and 0 <= number <= most and number != inf:
-        return number
-    expected = "a finite number from 0" if most == inf else f"a number from 0 to {most:g}"
-    raise UsageError(f"cannot use {name}", expected=expected, got=repr(value))
+    return within(name, params.get(name, default), most=most)

@@ -11,10 +11,10 @@ import numpy as np
 
 from .._core.analysis import Regime
 from .._core.bar import Bar
-from .._core.errors import UsageError
-from .._core.figures import as_float, count
+from .._core.figures import count
 from .._core.regime import RegimeModel
 from ._features import HALF_YEAR, MONTH, QUARTER, YEAR, bars_a_year, look
+from ._ranges import within
 
 # Shares of the S&P 500's days from 1950 to 1998, as dated with hindsight: what is known at first.
 _USUAL = {Regime.BULL: 0.42, Regime.BEAR: 0.20, Regime.SIDEWAYS: 0.25, Regime.VOLATILE: 0.13}
@@ -22,6 +22,7 @@ _NORMAL = NormalDist()
 # Logarithms of volatility spread by about 0.45, which counts as much as 20 years of bars: in a
 # market of one volatility, noise alone must not be high.
 _SPREAD, _SPREAD_BARS = 0.45, 20 * YEAR
+_UNMEASURED = {"measured": 0, "level": 0.0, "spread": 0.0}
 _FORGETTING = 1 - 0.5 ** (1 / (5 * YEAR))  # half is forgotten after five years
 # How fast doubt fades: per standard deviation of the trend, of the volatility, and per bar of age.
 _TREND_SLOPE, _VOLATILITY_SLOPE, _AGE_SLOPE = 1.5, 2.0, 0.05
@@ -96,12 +97,14 @@ class TrendVolRegimeModel(RegimeModel):
         quiet: int = 42,
         persistence: float = 2.0,
     ) -> None:
-        self.trend = _counted("trend", trend, 20, 10_000)
-        self.band = _within("band", band, 0, 3)
-        self.high = _within("high", high, 0.01, 0.99)
-        self.calm = _within("calm", calm, 0.01, self.high)
-        self.quiet = _counted("quiet", quiet, 1, HALF_YEAR)
-        self.persistence = _within("persistence", persistence, 0, 100)
+        self.trend = count(trend, "trend counts bars", "trend=200")
+        self.band = within("band", band, 0, 3)
+        self.high = within("high", high, 0.01, 0.99)
+        self.calm = within("calm", calm, 0.01, self.high)
+        self.quiet = count(quiet, "quiet counts bars", "quiet=42")
+        within("trend", self.trend, 20, 10_000)
+        within("quiet", self.quiet, 1, HALF_YEAR)
+        self.persistence = within("persistence", persistence, 0, 100)
 
     @property
     def lookback(self) -> int:  # type: ignore[override]
@@ -110,20 +113,20 @@ class TrendVolRegimeModel(RegimeModel):
 
     def _start(self) -> dict[str, Any]:
         nothing = np.full(self.lookback, np.nan)
-        return {"closes": nothing, "measured": 0, "usual": 0.0, "spread": 0.0, "down": 0, "high": 0}
+        return {"closes": nothing, **_UNMEASURED, "down": False, "high": False}
 
     def _step(self, state: Any, bar: Bar) -> tuple[dict[str, Any], Mapping[str, float]]:
         state = {**state, "closes": np.append(state["closes"][1:], bar.close)}
         seen = _seen(state)
         features = look(seen, self.trend)
         if seen.size > MONTH:
-            state |= _remembered(state, log(features.movement))
-        down = _logistic(_TREND_SLOPE * (_side(state["down"]) * self.band - features.deviations))
-        enter, leave = map(_NORMAL.inv_cdf, (self.high, self.calm))
-        threshold = leave if state["high"] else enter
-        wild = _logistic(_VOLATILITY_SLOPE * (_unusual(state, features.movement) - threshold))
+            state |= _remembered(state, features.movement)
+        edge = self.band if state["down"] else -self.band
+        loud = _NORMAL.inv_cdf(self.calm if state["high"] else self.high)
+        down = _logistic(_TREND_SLOPE * (edge - features.deviations))
+        wild = _logistic(_VOLATILITY_SLOPE * (_unusual(state, features.movement) - loud))
         idle = _logistic(_AGE_SLOPE * (features.age - self.quiet))
-        state |= {"down": int(down > 0.5), "high": int(wild > 0.5)}
+        state |= {"down": down > 0.5, "high": wild > 0.5}
         return state, _mixed(_ranked(down, wild, idle), _TRUST * seen.size / self.lookback)
 
     def _describe(self, state: Any, bar: Bar) -> dict[str, float]:
@@ -145,33 +148,18 @@ class TrendVolRegimeModel(RegimeModel):
         return {k: v for bars, said in known.items() if seen.size >= bars for k, v in said.items()}
 
 
-def _counted(name: str, value: int, least: int, most: int) -> int:
-    return int(_within(name, count(value, f"{name} counts bars", f"{name}={most}"), least, most))
-
-
-def _within(name: str, value: float, least: float, most: float) -> float:
-    number = as_float(value)
-    if not isinstance(number, float) or not least <= number <= most:
-        raise UsageError(
-            f"TrendVolRegimeModel cannot take {name}",
-            expected=f"a number from {least:g} to {most:g}",
-            got=repr(value),
-        )
-    return number
-
-
 def _seen(state: Mapping[str, Any]) -> Any:
     return state["closes"][~np.isnan(state["closes"])]
 
 
-def _remembered(state: Mapping[str, Any], level: float) -> dict[str, Any]:
+def _remembered(state: Mapping[str, Any], movement: float) -> dict[str, Any]:
     """Mean and variance of the logarithm of volatility, every value alike until some are old."""
     measured = state["measured"] + 1
     share = max(1 / measured, _FORGETTING)
-    surprise = level - state["usual"]
+    surprise = log(movement) - state["level"]
     return {
         "measured": measured,
-        "usual": state["usual"] + share * surprise,
+        "level": state["level"] + share * surprise,
         "spread": (1 - share) * (state["spread"] + share * surprise**2),
     }
 
@@ -182,12 +170,7 @@ def _unusual(state: Mapping[str, Any], movement: float) -> float:
         return 0.0
     known = state["measured"] / (state["measured"] + _SPREAD_BARS)
     spread = known * state["spread"] + (1 - known) * _SPREAD**2
-    return (log(movement) - float(state["usual"])) / sqrt(spread)
-
-
-def _side(held: int) -> int:
-    """Which threshold counts: the upper one where the state is held, else the lower one."""
-    return 1 if held else -1
+    return (log(movement) - float(state["level"])) / sqrt(spread)
 
 
 def _ranked(down: float, wild: float, idle: float) -> dict[Regime, float]:
