@@ -51,3 +51,32 @@ def bars():
         return Bars(symbol, "5Min", time, p, p, p, p, p, calendar="24/7")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """Make bars of (open, high, low, close) after 30 quiet ones, so that the first is row 30.
+
+    A lone number is a bar that opens and closes there and ranges from 1 below to 1 above. The
+    quiet ones do so at 100: their usual range and their average true range are 2.
+    """
+
+    def make(*rows, timeframe="1Min", time=None, volume=100.0, calendar="24/7"):
+        table = [(r, r + 1, r - 1, r) if np.isscalar(r) else r for r in [*[100.0] * 30, *rows]]
+        columns = np.array(table, dtype=float).T
+        time = np.arange(len(table)) * 60 * 10**9 if time is None else time
+        volume = np.broadcast_to(np.asarray(volume, dtype=float), len(table))
+        return Bars("X", timeframe, time, *columns, volume, calendar=calendar)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def heard():
+    """What a detector says at which rows."""
+
+    def listen(detector, bars):
+        said = detector.scan(bars)
+        return {int(row): round(float(said.score[row]), 2) for row in np.flatnonzero(said.fired)}
+
+    return listen
