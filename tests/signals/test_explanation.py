@@ -29,7 +29,7 @@ def test_an_empty_answer_says_what_looked_fired_was_weak_was_not_ready_and_what_
         "  fired      Gap bullish 35",
         "  below      Gap bullish 35 (below min_confidence=40)",
         "  not ready  2 of 2: Rsi needs 224 bars, Gap needs 135 bars",
-        "  try        get_market_data('SPY', '5Min', limit=300)",
+        '  try        300 bars: get_market_data("SPY", "5Min", limit=300)',
     ]
 
 

@@ -210,8 +210,9 @@ def aggregate_signals(
     Parameters
     ----------
     bars : Bars or DataFrame
-        Complete bars that end now, oldest first; a frame as alpaca-py or yfinance gives it. It
-        cannot tell whether its last bar is still forming: leave such a bar out.
+        Complete bars that end now, oldest first; a frame as alpaca-py or yfinance gives it, or
+        read by `Bars.from_frame` where that takes a zone or another calendar. A frame cannot tell
+        whether its last bar is still forming: leave such a bar out.
     symbol : str, optional
         About whom; needed where a frame does not name one, or names several.
     timeframe : Timeframe or str, optional
@@ -247,7 +248,7 @@ def aggregate_signals(
       looked     1 detector: Inside
       fired      none at the last bar
       not ready  1 of 1: Inside needs 135 bars
-      try        get_market_data('SPY', '1Day', limit=200)
+      try        200 bars: get_market_data("SPY", "1Day", limit=200)
     """
     aggregator = MultiSourceSignalAggregator(
         detectors,
@@ -332,7 +333,7 @@ def _as_bars(given: Any, symbol: str | None, timeframe: str | None) -> Bars:
             "about which symbol?",
             expected="its name, and then the bars",
             got=f"a {type(symbol).__name__}",
-            hint="aggregator.aggregate_signals('SPY', bars)",
+            hint="aggregator.aggregate_signals('SPY', bars), or aggregate_signals(bars, 'SPY')",
         )
     bars = given if isinstance(given, Bars) else Bars.from_frame(given, symbol, timeframe)
     asked = symbol or bars.symbol, Timeframe(timeframe or bars.timeframe)

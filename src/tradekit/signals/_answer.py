@@ -88,7 +88,7 @@ class AggregatedSignals(list[Signal]):
       looked     1 detector: Record
       fired      none at the last bar
       not ready  1 of 1: Record needs 135 bars
-      try        get_market_data('X', '5Min', limit=200)
+      try        200 bars: get_market_data("X", "5Min", limit=200)
     """
 
     symbol: str

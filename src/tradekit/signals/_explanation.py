@@ -99,11 +99,17 @@ def _table(said: AggregatedSignals) -> Iterator[str]:
         yield f"  {'direction':9} {'conf':>5} {'base':>5} {heads}  by"
     for signal in said:
         levels = signal.price, signal.price_target, signal.stop_loss
-        prices = " ".join(f"{'-' if p is None else format(p, '.2f'):>10}" for p in levels)
+        prices = " ".join(f"{_price(level):>10}" for level in levels)
         rate = "-" if signal.base_rate is None else f"{signal.base_rate:.0f}"
         notes = ", warming" * signal.warmup + ", heuristic" * (not signal.calibrated)
         who = f"{said.names[signal.source_method]} ({signal.family}){notes}"
         yield f"  {signal.direction:9} {signal.confidence:5.0f} {rate:>5} {prices}  {who}"
+
+
+def _price(level: float | None) -> str:
+    if level is None:
+        return "-"
+    return f"{level:.2f}" if level >= 1 else f"{level:.4g}"
 
 
 def _facts(said: AggregatedSignals) -> Iterator[tuple[str, str]]:
@@ -144,8 +150,8 @@ def _missing(said: AggregatedSignals) -> Iterator[tuple[str, str]]:
         needs = ", ".join(f"{said.names[name]} {_need(said, lack)}" for name, lack in lacks)
         yield "not ready", f"{len(lacks)} of {len(said.looked)}: {needs}"
     if said.limit:
-        call = f"get_market_data({said.symbol!r}, {str(said.timeframe)!r}, limit={said.limit})"
-        yield "try", call
+        asked = f'"{said.symbol}", "{said.timeframe}", limit={said.limit}'
+        yield "try", f"{said.limit} bars: get_market_data({asked})"
 
 
 def _need(said: AggregatedSignals, lack: NotReady) -> str:
