@@ -105,7 +105,7 @@ def test_a_short_frame_is_looked_at_and_says_how_much_is_missing(ask):
         '  try        300 bars: get_market_data("SPY", "1Day", limit=300)',
     ]
     with pytest.raises(UsageError, match="SPY: how long are these bars"):
-        ask(few.iloc[[0]], "SPY")
+        ask(yahoo(pd.DatetimeIndex(["2024-03-08"])), "SPY")
 
 
 @pytest.mark.parametrize(
