@@ -195,6 +195,13 @@ def test_a_limit_says_how_long_to_wait(provider):
     assert fetch(source(provider)).failures["SPY"].retry_after == 12
 
 
+def test_a_page_that_comes_again_and_again_ends_the_question(provider):
+    rows = {"SPY": [bar(NOW.at.timestamp() * 10**9, 1, 1, 1, 1, volume=1)]}
+    provider.answer = lambda *_: (200, {"bars": rows, "next_page_token": "again"})
+    assert "the same page came twice" in str(fetch(source(provider)).failures["SPY"])
+    assert len(provider.asked) == 2
+
+
 def test_a_server_that_hangs_is_given_up(provider):
     provider.answer = provider.hang
     error = fetch(source(provider, seconds=0.2)).failures["SPY"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -18,7 +19,6 @@ from .._core.candidate import Candidate
 from .._core.clock import Clock, from_ns
 from .._core.errors import CredentialsError, SourceError, UsageError
 from .._core.request import Capabilities
-from ._crew import Crew
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote
 
 if TYPE_CHECKING:
@@ -108,20 +108,19 @@ class AlpacaSource(Remote):
         )
         self._url = url.rstrip("/") if url else None
         self._delayed = False
-        self._crew = Crew(4, "tradekit-alpaca")
 
     def __repr__(self) -> str:
         return f"AlpacaSource(feed={self.capabilities.feed!r})"
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         recent = query.end > self.clock.now() - _RECENT
-        answers: dict[str, Answer] = await self._call(
+        answers: dict[str, Answer] = await self._beside(
             lambda: self._of_feed(lambda feed: self._bars(query, feed), recent)
         )
         return answers
 
     async def _quotes(self, symbols: tuple[str, ...]) -> Mapping[str, Mapping[str, float]]:
-        latest = await self._call(lambda: self._of_feed(lambda f: self._latest(symbols, f), True))
+        latest = await self._beside(lambda: self._of_feed(lambda f: self._latest(symbols, f), True))
         names = {"bid": "bp", "ask": "ap", "bid_size": "bs", "ask_size": "as"}
         return {
             symbol: {name: float(quote[short]) for name, short in names.items()}
@@ -138,33 +137,15 @@ class AlpacaSource(Remote):
                 hint="a screen over bars, as DynamicWatchlistManager has them",
                 source=self.name,
             )
-        answer = await self._call(lambda: self._screen(category, min(limit, _MOST)))
+        answer = await self._beside(lambda: self._screen(category, min(limit, _MOST)))
         rows, figure, unit = _SCREENS[category]
-        asof = from_ns(
-            int(np.datetime64(answer["last_updated"].removesuffix("Z"), "ns").view("i8"))
-        )
+        updated = np.datetime64(answer["last_updated"].removesuffix("Z"), "ns")
+        asof = from_ns(int(updated.astype(np.int64)))
+        found = [(row["symbol"], row[figure]) for row in answer[rows]]
         return [
-            Candidate(
-                row["symbol"],
-                category,
-                rank,
-                float(row[figure]),
-                f"{row[figure]:,g}{unit}",
-                self.name,
-                asof,
-            )
-            for rank, row in enumerate(answer[rows][:limit], 1)
+            Candidate(symbol, category, rank, score, f"{score:,g}{unit}", self.name, asof)
+            for rank, (symbol, score) in enumerate(found, 1)
         ]
-
-    async def _call(self, work: Callable[[], Any]) -> Any:
-        # Its streams come along on every import, and say this; a user cannot mend that.
-        warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
-        try:
-            return await self._crew.run(work, patience=self._patience)
-        except SourceError:
-            raise
-        except Exception as error:
-            raise self._failure(error) from error
 
     def _of_feed(self, ask: Callable[[str], Any], recent: bool) -> Any:
         """Ask of the feed that was chosen, or of IEX where the plan does not see it yet."""
@@ -181,18 +162,16 @@ class AlpacaSource(Remote):
         return ask("iex")
 
     def _bars(self, query: Query, feed: str) -> dict[str, Answer]:
-        from alpaca.data.enums import Adjustment, DataFeed
-        from alpaca.data.requests import StockBarsRequest
-        from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
-
-        unit = TimeFrameUnit.Minute if query.timeframe.is_intraday else TimeFrameUnit.Day
-        asked = StockBarsRequest(
+        vendor = _alpaca()
+        units = vendor.TimeFrameUnit
+        unit = units.Minute if query.timeframe.is_intraday else units.Day
+        asked = vendor.StockBarsRequest(
             symbol_or_symbols=list(query.symbols),
-            timeframe=TimeFrame(query.timeframe.amount, unit),
+            timeframe=vendor.TimeFrame(query.timeframe.amount, unit),
             start=query.start,
             end=query.end,
-            adjustment=Adjustment(query.adjustment),
-            feed=DataFeed(feed),
+            adjustment=vendor.Adjustment(query.adjustment),
+            feed=vendor.DataFeed(feed),
         )
         try:
             rows = self._said(lambda: self._history.get_stock_bars(asked))
@@ -213,20 +192,18 @@ class AlpacaSource(Remote):
         return {**rest, culprit: unknown}
 
     def _latest(self, symbols: tuple[str, ...], feed: str) -> Any:
-        from alpaca.data.enums import DataFeed
-        from alpaca.data.requests import StockLatestQuoteRequest
-
-        asked = StockLatestQuoteRequest(symbol_or_symbols=list(symbols), feed=DataFeed(feed))
+        vendor = _alpaca()
+        asked = vendor.StockLatestQuoteRequest(
+            symbol_or_symbols=list(symbols), feed=vendor.DataFeed(feed)
+        )
         return self._said(lambda: self._history.get_stock_latest_quote(asked))
 
     def _screen(self, category: str, top: int) -> Any:
-        from alpaca.data.enums import MostActivesBy
-        from alpaca.data.requests import MarketMoversRequest, MostActivesRequest
-
+        vendor = _alpaca()
         if category == "volume_leaders":
-            actives = MostActivesRequest(by=MostActivesBy.VOLUME, top=top)
+            actives = vendor.MostActivesRequest(by=vendor.MostActivesBy.VOLUME, top=top)
             return self._said(lambda: self._screener.get_most_actives(actives))
-        movers = MarketMoversRequest(top=top)
+        movers = vendor.MarketMoversRequest(top=top)
         return self._said(lambda: self._screener.get_market_movers(movers))
 
     def _said(self, ask: Callable[[], Any]) -> Any:
@@ -241,18 +218,14 @@ class AlpacaSource(Remote):
 
     @cached_property
     def _history(self) -> Any:
-        from alpaca.data.historical.stock import StockHistoricalDataClient
-
-        return self._bounded(StockHistoricalDataClient)
+        return self._bounded(_alpaca().StockHistoricalDataClient)
 
     @cached_property
     def _screener(self) -> Any:
-        from alpaca.data.historical.screener import ScreenerClient
-
-        return self._bounded(ScreenerClient)
+        return self._bounded(_alpaca().ScreenerClient)
 
     def _bounded(self, make: Callable[..., Any]) -> Any:
-        """Make a client that waits no longer than our timeout: its own waits for ever."""
+        """Make a client that waits no longer than our timeout: as it comes, it waits for ever."""
         client = make(self._key, self._secret, raw_data=True, url_override=self._url)
         if not hasattr(client, "_session") or not hasattr(client, "_retry"):
             raise SourceError(
@@ -262,9 +235,13 @@ class AlpacaSource(Remote):
                 hint="pip install 'alpaca-py==0.44.0'",
                 source=self.name,
             )
-        send = client._session.request
+        send, page = client._session.request, threading.local()
 
         def request(*args: Any, **kwargs: Any) -> Any:
+            token = (kwargs.get("params") or {}).get("page_token")
+            if token is not None and token == page.token:
+                raise ValueError("the same page came twice, and would for ever")
+            page.token = token
             response = send(*args, timeout=self._timeout, **kwargs)
             self._crew.sign_of_life()
             return response
@@ -273,6 +250,14 @@ class AlpacaSource(Remote):
         client._retry = 0  # who asks decides whether and when to ask again
         self._crew.sign_of_life()  # importing takes its time too
         return client
+
+
+def _alpaca() -> Any:
+    # Its streams come along, and say this; a user cannot mend that.
+    warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
+    import alpaca.data
+
+    return alpaca.data
 
 
 def _frame(rows: list[dict[str, Any]], facts: dict[str, str]) -> pd.DataFrame:

@@ -89,6 +89,10 @@ class IEXSource(Remote):
         self._url = url or "https://api.tiingo.com"
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
+        # In a loop beside the caller's, whose end would wait for a name that does not resolve.
+        return await self._beside(lambda: asyncio.run(self._answers(query)))
+
+    async def _answers(self, query: Query) -> dict[str, Answer]:
         import httpx
 
         headers = {"Authorization": f"Token {self._token}"}
@@ -119,7 +123,8 @@ class IEXSource(Remote):
             async with asyncio.timeout(self._patience):
                 answer = await client.get(f"/iex/{dashed(symbol)}/prices", params=params)
         except httpx.TransportError as error:
-            raise self._unreachable(error, symbol) from error
+            raise self._unreachable(error) from error
+        self._crew.sign_of_life()
         return self._read(answer, symbol)
 
     def _read(self, answer: httpx.Response, symbol: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime, timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, Union
 
 import attrs
 import numpy as np
@@ -27,12 +27,13 @@ from .._core.request import BarsRequest
 from .._core.resample import resample
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
+from ._crew import Crew
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 Answer: TypeAlias = Union["pd.DataFrame", SourceError, None]
-
 
 TIMEOUT = timedelta(seconds=4)
 _MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240)
@@ -86,16 +87,16 @@ class Remote(DataSource):
             raise self._absent(f"no module named {self._vendor}")
         self.clock = clock or SystemClock()
         self._timeout = timeout.total_seconds()
-        # For what a socket's own timeout does not cover: names that resolve slowly, answers that
-        # drip.
+        # Beyond a socket's own timeout: names that resolve slowly, answers that drip.
         self._patience = 1.5 * self._timeout
         self._secrets = secrets
+        self._crew = Crew(_AT_ONCE, f"tradekit-{self.name}")
 
     @abstractmethod
     async def _ask(self, query: Query) -> Mapping[str, Answer]:
         """Answer with frames by symbol; what a symbol lacks is None, or says why."""
 
-    def _first_day(self, timeframe: Timeframe, due: datetime) -> date:
+    def _first_day(self, timeframe: Timeframe) -> date:
         """Tell the first day whose bars are served."""
         return self._since
 
@@ -159,7 +160,7 @@ class Remote(DataSource):
         self, request: BarsRequest, timeframe: Timeframe, due: datetime, times: int = 1
     ) -> datetime:
         """Give the midnight before the first bar: a session, or a week, is asked for as a whole."""
-        calendar, first = calendar_for(), np.datetime64(self._first_day(timeframe, due), "D")
+        calendar, first = calendar_for(), np.datetime64(self._first_day(timeframe), "D")
         if request.start is not None:
             day = calendar.dates(np.array([to_ns(request.start)]))[0]
         elif request.limit is not None:
@@ -173,6 +174,15 @@ class Remote(DataSource):
         if request.timeframe == "1Week":
             day -= (day.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
         return from_ns(calendar.labels(np.array([day]))[0])
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """Let a thread of the crew do what blocks, and say what became of it in our words."""
+        try:
+            return await self._crew.run(work, patience=self._patience)
+        except SourceError:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
 
     async def _each(
         self, symbols: tuple[str, ...], ask: Callable[[str], Awaitable[Answer]]
@@ -208,12 +218,12 @@ class Remote(DataSource):
         if isinstance(error, ImportError):
             return self._absent(str(error))
         if isinstance(error, OSError) and not isinstance(error, ValueError):
-            return self._unreachable(error, symbol)
+            return self._unreachable(error)
         cause = self._plain(f"{type(error).__name__}: {error}")
         problem = f"{self.name} sent bad bars"
         return _chained(SourceError(problem, got=cause, source=self.name, symbol=symbol), error)
 
-    def _unreachable(self, error: Exception, symbol: str | None = None) -> SourceError:
+    def _unreachable(self, error: Exception) -> SourceError:
         root: BaseException = error
         while (deeper := root.__cause__ or root.__context__) is not None:
             root = deeper
@@ -223,7 +233,6 @@ class Remote(DataSource):
             got=self._plain(f"{type(error).__name__}: {root}"),
             hint="look at the network and its proxy; SimulatedSource needs none",
             source=self.name,
-            symbol=symbol,
             unreachable=True,
         )
         return _chained(failure, error)
@@ -233,15 +242,16 @@ class Remote(DataSource):
     ) -> SourceError:
         """Sort an answer that is none by its HTTP status."""
         said = self._plain(f"{status} {said}")
-        facts: dict[str, Any] = {"got": said, "source": self.name, "symbol": symbol}
+        facts: dict[str, Any] = {"got": said, "source": self.name}
         if status in (401, 403):
             hint = "check the keys, and what their plan includes"
             return CredentialsError(f"{self.name} refuses access", hint=hint, **facts)
-        if status == 404:
-            hint = "check the symbol"
-            return NoDataError(f"{self.name} does not know {symbol}", hint=hint, **facts)
         if status == 429:
             return self._limited(said, headers)
+        facts["symbol"] = symbol
+        if status == 404:
+            hint = "check the symbol"
+            return NoDataError(f"{self.name} does not know {symbol or 'this'}", hint=hint, **facts)
         return SourceError(
             f"{self.name} could not answer",
             retryable=status >= 500 or status == 408,
@@ -262,7 +272,7 @@ class Remote(DataSource):
         self, timeframe: Timeframe, first: np.datetime64, start: datetime | None
     ) -> NoDataError:
         return NoDataError(
-            f"{self.name} keeps {timeframe} bars for a while only",
+            f"{self.name} has no {timeframe} bars of so long ago",
             expected=f"a start from {first} on",
             got=f"{start}",
             hint="a later start, longer bars, or another source",
@@ -282,7 +292,7 @@ class Remote(DataSource):
         """One short line without keys, whoever echoes them."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return " ".join(text.split())[:200]
+        return " ".join(text.split())[:200].rstrip(".")
 
 
 def _chained(failure: SourceError, cause: Exception) -> SourceError:

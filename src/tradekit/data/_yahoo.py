@@ -8,7 +8,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache, cached_property
 from pathlib import Path
 from time import monotonic
@@ -18,7 +18,6 @@ from .._core.clock import Clock
 from .._core.errors import NoDataError, SourceError
 from .._core.request import Capabilities
 from .._core.timeframe import Timeframe
-from ._crew import Crew
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote, dashed
 
 if TYPE_CHECKING:
@@ -92,9 +91,8 @@ class YahooSource(Remote):
             timeframes=(*INTRADAY, *DAILY), feed="yahoo", adjustments=("split", "all")
         )
         self._given = session
-        self._crew = Crew(4, "tradekit-yahoo")
 
-    def _first_day(self, timeframe: Timeframe, due: datetime) -> date:
+    def _first_day(self, timeframe: Timeframe) -> date:
         if not timeframe.is_intraday:
             return self._since
         days = _DEPTH.get(timeframe, _INTRADAY_DEPTH)
@@ -102,7 +100,7 @@ class YahooSource(Remote):
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         def history(symbol: str) -> Awaitable[Answer]:
-            return self._crew.run(lambda: self._history(symbol, query), patience=self._patience)
+            return self._beside(lambda: self._history(symbol, query))
 
         return await self._each(query.symbols, history)
 
