@@ -123,6 +123,13 @@ def test_nothing_is_told_as_no_data(answer):
     assert (failure.source, failure.symbol) == ("Canned", "SPY")
 
 
+def test_an_empty_answer_says_that_it_was_one():
+    # An unknown symbol, which a source tells by itself, is not the source's fault; this may be.
+    assert fetch(None).failures["SPY"].fault == "empty"
+    outside = fetch(days(), start=datetime(2024, 3, 14, tzinfo=UTC)).failures["SPY"]
+    assert not hasattr(outside, "fault")
+
+
 def test_bars_outside_the_window_are_no_data():
     failure = fetch(days(), start=datetime(2024, 3, 14, tzinfo=UTC)).failures["SPY"]
     assert type(failure) is NoDataError

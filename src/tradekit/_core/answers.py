@@ -186,7 +186,7 @@ def _checked(source: DataSource, request: BarsRequest, symbol: str, answer: Any,
     if isinstance(answer, SourceError):
         raise answer
     if answer is None or (_is_frame(answer) and not len(answer)):
-        raise _nothing(source, symbol, "an empty answer", request)
+        raise _nothing(source, symbol, "an empty answer", request, fault="empty")
     bars = _as_bars(source, request, symbol, answer)
     if (bars.symbol, bars.timeframe) != (symbol, request.timeframe):
         raise SourceError(
@@ -223,7 +223,9 @@ def _as_bars(source: DataSource, request: BarsRequest, symbol: str, answer: Any)
         raise SourceError(f"{name} sent bad bars: {error}", source=name, symbol=symbol) from error
 
 
-def _nothing(source: DataSource, symbol: str, got: str, request: BarsRequest) -> NoDataError:
+def _nothing(
+    source: DataSource, symbol: str, got: str, request: BarsRequest, **facts: str
+) -> NoDataError:
     window = f" from {request.start or 'the beginning'} to {request.end or 'now'}"
     return NoDataError(
         f"{source_name(source)} has no bars of {symbol}",
@@ -232,4 +234,5 @@ def _nothing(source: DataSource, symbol: str, got: str, request: BarsRequest) ->
         hint="another window, or check the symbol",
         source=source_name(source),
         symbol=symbol,
+        **facts,
     )

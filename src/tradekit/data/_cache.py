@@ -1,0 +1,124 @@
+"""Answers that are still the newest."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import attrs
+
+from .._core.bars import Bars
+from .._core.clock import to_ns
+from .._core.timeframe import Timeframe
+from ._checks import next_close
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Key = tuple[str, Timeframe, str]
+
+
+@attrs.define(eq=False)
+class Entry:
+    """The newest bars of one series, as they were answered.
+
+    Parameters
+    ----------
+    bars : Bars
+        Checked, at least one.
+    asked : int
+        How many were asked for; fewer came where there are no more.
+    stored : datetime
+        Aware moment of the question.
+    renewed : int
+        Nanoseconds since 1970 UTC at which the source can have a newer bar.
+    """
+
+    bars: Bars
+    asked: int
+    stored: datetime
+    renewed: int
+    _frame: pd.DataFrame | None = attrs.field(default=None, init=False)
+
+    def newest(self, limit: int) -> Bars:
+        """Give the newest so many bars."""
+        return self.bars if limit >= len(self.bars) else self.bars[-limit:]
+
+    def frame(self, limit: int) -> pd.DataFrame:
+        """Give them as a frame that its owner may write into."""
+        if self._frame is None:
+            self._frame = self.bars.to_frame()
+        frame = self._frame
+        return (frame if limit >= len(frame) else frame.iloc[-limit:]).copy()
+
+
+class BarsCache:
+    """The newest bars of many series, in memory, each until a newer bar is due.
+
+    Parameters
+    ----------
+    size : int
+        At most so many series; the one that was used longest ago goes first.
+    """
+
+    def __init__(self, size: int = 2_000) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Key, limit: int, now: datetime, lasting: timedelta) -> Entry | None:
+        """Find an answer that has at least so many bars and is not out of date.
+
+        Parameters
+        ----------
+        key : tuple
+            Symbol, timeframe and adjustment.
+        limit : int
+            How many bars.
+        now : datetime
+            Aware.
+        lasting : timedelta
+            How long an answer is kept at most.
+
+        Returns
+        -------
+        Entry or None
+            None when the source must be asked.
+        """
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or limit > entry.asked:
+                return None
+            # An answer from the future is none: a replay may begin anew.
+            if not (entry.stored <= now < entry.stored + lasting and to_ns(now) < entry.renewed):
+                return None
+            self._entries.move_to_end(key)
+            return entry
+
+    def put(self, key: Key, bars: Bars, asked: int, now: datetime, delay: timedelta) -> None:
+        """Keep an answer.
+
+        Parameters
+        ----------
+        key : tuple
+            Symbol, timeframe and adjustment.
+        bars : Bars
+            Checked, at least one.
+        asked : int
+            How many were asked for.
+        now : datetime
+            Aware moment of the question.
+        delay : timedelta
+            How late the source is at best.
+        """
+        renewed = next_close(bars) + delay // timedelta(microseconds=1) * 1_000
+        with self._lock:
+            self._entries[key] = Entry(bars, asked, now, renewed)
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)

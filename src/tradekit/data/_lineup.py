@@ -1,0 +1,154 @@
+"""Which sources there are, in which order, and why one of them is absent."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from .. import plugins
+from .._core.answers import source_name
+from .._core.clock import Clock
+from .._core.errors import SourceError, UsageError
+from .._core.source import DataSource
+
+log = logging.getLogger("tradekit.data")
+
+Maker = Callable[[], DataSource]
+USUAL = (DataSource.ALPACA, DataSource.IEX, DataSource.YAHOO)
+
+
+def usual_sources(key: str | None, secret: str | None, clock: Clock) -> dict[str, Maker]:
+    """Line up the providers that need no more than keys.
+
+    Parameters
+    ----------
+    key, secret : str, optional
+        Alpaca's; else it looks into the environment itself.
+    clock : Clock
+        Theirs.
+
+    Returns
+    -------
+    dict of str to callable
+        Each makes its source, or raises why it cannot be had.
+    """
+    keys = {} if key is None and secret is None else {DataSource.ALPACA: (key, secret)}
+    return {name: _maker(name, clock, *keys.get(name, ())) for name in USUAL}
+
+
+def chosen_sources(sources: Sequence[DataSource | str], clock: Clock) -> dict[str, Maker]:
+    """Line up the sources that a user names or hands in.
+
+    Parameters
+    ----------
+    sources : sequence of DataSource or str
+        In the order in which they are asked.
+    clock : Clock
+        Of those that are named; the others have their own.
+
+    Returns
+    -------
+    dict of str to callable
+        By name; a second source of the same name is called ``name-2``.
+
+    Raises
+    ------
+    UsageError
+        When there are none, or something is neither a source nor the registered name of one.
+    """
+    makers: dict[str, Maker] = {}
+    for source in sources:
+        name, maker = _named(source, clock)
+        again = (f"{name}-{number}" for number in itertools.count(2))
+        makers[name if name not in makers else next(n for n in again if n not in makers)] = maker
+    if not makers:
+        raise _no_source("none")
+    return makers
+
+
+def _named(source: DataSource | str, clock: Clock) -> tuple[str, Maker]:
+    if isinstance(source, DataSource):
+        return source_name(source), lambda: source
+    if not isinstance(source, str) or source not in plugins.names("sources"):
+        raise _no_source(repr(source))
+    return source, _maker(source, clock)
+
+
+def _maker(name: str, clock: Clock, *keys: str | None) -> Maker:
+    def make() -> DataSource:
+        source = plugins.load("sources", name)(*keys)
+        if not isinstance(source, DataSource):
+            raise _no_source(f"{name!r}, which makes a {type(source).__name__}")
+        source.clock = clock
+        return source
+
+    return make
+
+
+def _no_source(got: str) -> UsageError:
+    return UsageError(
+        "no such source",
+        expected=f"a DataSource, {' or '.join(map(repr, plugins.names('sources')))}",
+        got=got,
+        hint="sources=['alpaca', 'yahoo'], or sources=[MySource()]",
+    )
+
+
+class Lineup:
+    """Sources by name, each made when the first call needs them.
+
+    Parameters
+    ----------
+    makers : mapping of str to callable
+        As `usual_sources` and `chosen_sources` give them.
+    """
+
+    def __init__(self, makers: Mapping[str, Maker]) -> None:
+        self._makers = dict(makers)
+        self._lock = threading.Lock()
+        self._made: dict[str, DataSource | SourceError] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, present or not, in order."""
+        return tuple(self._makers)
+
+    def present(self) -> dict[str, DataSource]:
+        """Give the sources that there are; the first time, make them, and say so in the log."""
+        return {n: source for n, source in self._all().items() if isinstance(source, DataSource)}
+
+    def absent(self) -> dict[str, SourceError]:
+        """Say of the others why they are absent."""
+        return {n: why for n, why in self._all().items() if isinstance(why, SourceError)}
+
+    def retry(self, name: str) -> None:
+        """Try once more to make a source that is absent."""
+        with self._lock:
+            if self._made is not None and isinstance(self._made[name], SourceError):
+                self._made = {**self._made, name: self._make(name)}
+
+    def _all(self) -> dict[str, DataSource | SourceError]:
+        with self._lock:
+            if self._made is None:
+                self._made = {name: self._make(name) for name in self._makers}
+                told = [_status(name, made) for name, made in self._made.items()]
+                log.info("sources: %s", "; ".join(told))
+            return self._made
+
+    def _make(self, name: str) -> DataSource | SourceError:
+        try:
+            return self._makers[name]()
+        except SourceError as error:
+            return error
+        except Exception as error:
+            got = f"{type(error).__name__}: {error}"
+            hint = "hand in the source itself: sources=[...]"
+            return SourceError(
+                f"{name} cannot be made", retryable=False, got=got, hint=hint, source=name
+            )
+
+
+def _status(name: str, made: DataSource | SourceError) -> str:
+    return f"{name} is absent ({made})" if isinstance(made, SourceError) else f"{name} is present"

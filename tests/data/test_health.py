@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tradekit import CredentialsError, NoDataError, RateLimitError, ReplayClock, SourceError
+from tradekit.data._health import HealthBook, faults
+
+START = datetime(2024, 3, 8, 15, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DOWN = SourceError("gone")
+
+
+class Story:
+    """A book, its clock and the events that it tells."""
+
+    def __init__(self, *names):
+        self.clock, self.events = ReplayClock(START), []
+        self.book = HealthBook(self.clock, self.events.append)
+        self.book.enroll(names)
+
+    def after(self, seconds):
+        self.clock.move_to(START + timedelta(seconds=seconds))
+        return self
+
+    def hear(self, name, *bad, good=0, times=1):
+        for _ in range(times):
+            self.book.heard(name, good, bad, 5, MINUTE)
+        return self
+
+    def admitted(self, *names):
+        return self.book.admitted(names, self.clock.now())
+
+    def told(self):
+        return [(event.source, event.status) for event in self.events]
+
+
+@pytest.mark.parametrize(
+    ("error", "alone", "beside"),
+    [
+        (DOWN, True, True),
+        (RateLimitError("slow down"), True, True),
+        (NoDataError("no such symbol"), False, False),
+        (NoDataError("an empty answer", fault="empty"), True, False),
+        (SourceError("old", fault="stale"), True, False),
+        (SourceError("few", fault="short"), False, False),
+    ],
+)
+def test_what_is_a_fault_alone_and_beside_good_answers(error, alone, beside):
+    assert bool(faults([error], 0)) is alone
+    assert bool(faults([error], 9)) is beside
+
+
+def test_five_errors_in_a_row_disable_a_source():
+    story = Story("a", "b").hear("a", DOWN, times=4)
+    assert story.admitted("a", "b") == ["a", "b"]
+    assert story.hear("a", DOWN).admitted("a", "b") == ["b"]
+    assert story.told() == [("a", "disabled")]
+    assert str(story.book.barred("a")) == (
+        "a is not asked: disabled until 2024-03-08 15:01:00 UTC: got gone."
+        " Try: reset_data_source('a') when it works again"
+    )
+
+
+def test_an_answer_in_between_begins_the_count_anew():
+    story = Story("a", "b").hear("a", DOWN, times=4).hear("a", good=1).hear("a", DOWN, times=4)
+    assert story.admitted("a", "b") == ["a", "b"]
+
+
+def test_an_unknown_symbol_neither_counts_nor_begins_the_count_anew():
+    story = Story("a", "b").hear("a", DOWN, times=4).hear("a", times=9)
+    assert story.admitted("a", "b") == ["a", "b"]
+    assert story.hear("a", DOWN).admitted("a", "b") == ["b"]
+
+
+def test_after_the_pause_one_call_tries_a_disabled_source():
+    story = Story("a", "b").hear("a", DOWN, times=5)
+    assert story.after(59).admitted("a", "b") == ["b"]
+    assert story.after(60).admitted("a", "b") == ["a", "b"]
+    assert story.book.claim("a")
+    assert story.admitted("a", "b") == ["b"]
+    assert not story.book.claim("a")
+    story.book.release("a")
+    assert story.admitted("a", "b") == ["a", "b"]
+
+
+def test_a_try_that_fails_disables_for_another_pause():
+    story = Story("a", "b").hear("a", DOWN, times=5).after(60).hear("a", DOWN)
+    assert story.after(119).admitted("a", "b") == ["b"]
+    assert story.after(120).admitted("a", "b") == ["a", "b"]
+    assert story.told() == [("a", "disabled")]
+
+
+def test_a_try_that_is_answered_restores_a_source():
+    story = Story("a", "b").hear("a", DOWN, times=5).after(60).hear("a", good=1)
+    assert story.told() == [("a", "disabled"), ("a", "restored")]
+    assert story.hear("a", DOWN, times=4).admitted("a", "b") == ["a", "b"]
+
+
+def test_where_all_are_disabled_the_first_that_is_due_is_tried():
+    story = Story("a", "b").hear("b", DOWN, times=5).after(10).hear("a", DOWN, times=5)
+    assert story.admitted("a", "b") == ["b"]
+
+
+def test_refused_keys_disable_at_once_and_until_a_reset():
+    story = Story("a", "b").hear("a", CredentialsError("wrong key"))
+    assert story.after(9999).admitted("a", "b") == ["b"]
+    assert story.admitted("a") == []
+    assert "refused until reset: got wrong key" in str(story.book.barred("a"))
+    story.book.reset("a")
+    assert story.admitted("a", "b") == ["a", "b"]
+    assert story.told() == [("a", "disabled"), ("a", "restored")]
+
+
+def test_a_source_that_asks_for_rest_is_not_asked_before():
+    story = Story("a").hear("a", RateLimitError("slow down", retry_after=30.0))
+    assert story.admitted("a") == []
+    assert story.after(29).admitted("a") == []
+    assert story.after(30).admitted("a") == ["a"]
+
+
+def test_an_answer_that_was_on_its_way_does_not_end_the_rest():
+    story = Story("a").hear("a", RateLimitError("slow down", retry_after=30.0)).hear("a", good=1)
+    assert story.admitted("a") == []
+
+
+def test_a_source_that_does_not_say_how_long_rests_for_the_pause():
+    story = Story("a").hear("a", RateLimitError("slow down"))
+    assert story.after(59).admitted("a") == []
+    assert story.after(60).admitted("a") == ["a"]
+
+
+def test_the_score_is_the_mean_share_of_good_answers_and_nothing_for_who_is_not_asked():
+    assert HealthBook(ReplayClock(START), None).score() == 100
+    story = Story("a", "b")
+    assert story.book.score() == 100
+    # a: 3 of 4, then 1 of 1: (0.75 + 1) / 2 = 87.5 %; b: never asked.
+    story.hear("a", DOWN, good=3).hear("a", good=1)
+    assert story.book.score() == (87.5 + 100) / 2
+    assert story.hear("b", DOWN, times=5).book.score() == 87.5 / 2
+
+
+def test_where_no_source_is_present_the_score_is_zero():
+    assert Story().book.score() == 0
+
+
+def test_a_standing_is_plain_data():
+    story = Story("a").hear("a", DOWN, times=5)
+    assert story.book.standings() == {
+        "a": {
+            "status": "disabled",
+            "score": 0.0,
+            "errors": 5,
+            "until": "2024-03-08T15:01:00+00:00",
+            "reason": "gone",
+        }
+    }
+
+
+def test_another_source_that_answers_is_told_and_so_is_the_way_back():
+    story = Story("a", "b")
+    story.book.answered("a", {})
+    story.book.answered("b", {"a": "gone"})
+    story.book.answered("b", {"a": "gone"})
+    story.book.answered("a", {})
+    assert [(e.source, e.status, e.reason) for e in story.events] == [
+        ("b", "answering", "instead of a: gone"),
+        ("a", "answering", "it answers again"),
+    ]
+    assert story.events[0].time == START
+
+
+def test_a_symbol_that_only_the_second_source_knows_is_no_failover():
+    story = Story("a", "b")
+    story.book.answered("b", {})
+    assert story.events == []
+
+
+def test_a_listener_that_fails_stops_nothing(caplog):
+    def fail(event):
+        raise ZeroDivisionError
+
+    book = HealthBook(ReplayClock(START), fail)
+    book.enroll("a")
+    with caplog.at_level(logging.WARNING, logger="tradekit.data"):
+        book.heard("a", 0, [CredentialsError("wrong key")], 5, MINUTE)
+    assert book.standings()["a"]["status"] == "refused"
+    assert [record.exc_info is not None for record in caplog.records] == [False, True]

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tradekit import BarsRequest, DataSource, FixedClock, SourceError, UsageError
+from tradekit.data._lineup import Lineup
+from tradekit.data._panel import Panel, Terms
+
+CLOCK = FixedClock(datetime(2024, 3, 8, 21, tzinfo=UTC))
+TERMS = Terms(timedelta(seconds=5), 1, timedelta(minutes=1))
+REQUEST = BarsRequest("SPY", "1Day", limit=1)
+
+
+class Down(DataSource):
+    """A source that fails, and counts how often it was asked."""
+
+    clock = CLOCK
+
+    def __init__(self, error=None):
+        self.error, self.calls = error or SourceError("gone"), 0
+
+    async def _fetch(self, request):
+        self.calls += 1
+        raise self.error
+
+
+class Quoting(Down):
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    async def _quotes(self, symbols):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def panel(**sources):
+    return Panel(Lineup({name: lambda s=source: s for name, source in sources.items()}), CLOCK)
+
+
+def ask(panel, terms=TERMS):
+    return asyncio.run(panel.ask(REQUEST, terms)).result().failures["SPY"]
+
+
+def test_a_disabled_source_is_not_asked_and_its_reason_is_named():
+    # By the clock, which stands still, the pause of the first never ends.
+    first, second = Down(), Down()
+    both = panel(first=first, second=second)
+    ask(both, Terms(TERMS.timeout, 1, TERMS.pause))
+    both.reset("second")
+    error = ask(both)
+    assert (first.calls, second.calls) == (1, 2)
+    assert str(error.causes["first"]).startswith("first is not asked: disabled until 2024-03-08 21")
+
+
+def test_where_all_are_disabled_one_is_asked_all_the_same():
+    first, second = Down(), Down()
+    both = panel(first=first, second=second)
+    for _ in range(3):
+        ask(both)
+    assert (first.calls, second.calls) == (3, 1)
+
+
+def test_a_source_that_is_absent_is_among_the_reasons():
+    def absent():
+        raise SourceError("no key")
+
+    error = ask(Panel(Lineup({"missing": absent, "down": Down}), CLOCK))
+    assert {name: str(why) for name, why in error.causes.items()} == {
+        "missing": "no key",
+        "down": "gone",
+    }
+
+
+def test_only_one_call_tries_a_disabled_source():
+    down = Down()
+    alone = panel(down=down)
+    ask(alone)
+
+    async def main():
+        return await asyncio.gather(*(alone.ask(REQUEST, TERMS) for _ in range(9)))
+
+    asyncio.run(main())
+    assert down.calls == 2
+
+
+def test_a_call_that_is_cancelled_leaves_the_way_free():
+    class Hanging(Down):
+        async def _fetch(self, request):
+            self.calls += 1
+            await asyncio.Event().wait()
+
+    hanging = Hanging()
+    alone = panel(hanging=hanging)
+    ask(alone, Terms(timedelta(milliseconds=20), 1, TERMS.pause))  # now it is disabled
+
+    async def cancelled():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(alone.ask(REQUEST, TERMS), 0.02)
+
+    asyncio.run(cancelled())
+    asyncio.run(cancelled())
+    assert hanging.calls == 3
+
+
+def test_a_question_goes_to_those_who_can_answer_it():
+    async def main():
+        both, causes = panel(down=Down(), quoting=Quoting({"SPY": {"bid": 1.0}})), {}
+        answers = both.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+        return [answer async for answer in answers], causes
+
+    answers, causes = asyncio.run(main())
+    assert answers == [{"SPY": {"bid": 1.0}}]
+    assert {name: str(why) for name, why in causes.items()} == {
+        "down": "Down cannot quote prices. Try: another source, or write the hook"
+    }
+
+
+def test_what_fails_beside_the_bars_leaves_the_health_alone():
+    async def main():
+        alone, causes = panel(quoting=Quoting(SourceError("no quotes for you"))), {}
+        answers = alone.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+        return [answer async for answer in answers], str(causes["quoting"]), alone.score()
+
+    assert asyncio.run(main()) == ([], "no quotes for you", 100.0)
+
+
+def test_health_names_every_source_in_order():
+    def absent():
+        raise SourceError("no key")
+
+    health = Panel(Lineup({"missing": absent, "down": Down}), CLOCK).health()
+    assert [(name, standing["status"]) for name, standing in health.items()] == [
+        ("missing", "absent"),
+        ("down", "ok"),
+    ]
+    assert health["missing"]["reason"] == "no key"
+
+
+def test_a_reset_takes_a_name_or_the_source_and_nothing_else():
+    down = Down()
+    alone = panel(down=down)
+    for source in ("down", down):
+        ask(alone)
+        assert alone.health()["down"]["status"] == "disabled"
+        alone.reset(source)
+        assert alone.health()["down"]["status"] == "ok"
+    alone.reset(DataSource.YAHOO)  # absent, and that is no mistake
+    for stranger in ("nobody", Down(), None):
+        with pytest.raises(UsageError, match="no such source: expected 'down', got"):
+            alone.reset(stranger)
