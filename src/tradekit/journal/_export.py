@@ -71,9 +71,9 @@ def read_export(path: str | Path) -> tuple[Event, ...]:
         raise UsageError("no export", expected="a json, csv or parquet file", got=path, hint=hint)
     try:
         return tuple(map(Event.from_dict, read(path)))
-    except (ValueError, KeyError, OSError) as error:  # pyarrow's errors are ValueErrors
-        if isinstance(error, UsageError):
-            raise
+    except UsageError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         got = f"{type(error).__name__}: {error}"
         hint = "what export_session_data wrote"
         raise UsageError(f"{path} is no export", got=got, hint=hint) from error

@@ -75,12 +75,14 @@ class FanoutSink(Sink):
                 self._attempt(number, sink.flush)
 
     def _close(self) -> None:
+        causes = list(self._errors)
         for number, sink in enumerate(self.sinks):
             self._attempt(number, sink.close)
-        if lost := tuple(self._backlogs[0]):
+        lost, cause = tuple(self._backlogs[0]), causes[0] or self._errors[0]
+        if lost or cause:
             raise SinkError(
                 f"{self.sinks[0]!r} did not keep {len(lost)} events",
-                got=self._errors[0],
+                got=cause,
                 hint="the error carries them: write error.events elsewhere",
                 events=lost,
             )

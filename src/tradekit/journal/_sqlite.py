@@ -32,7 +32,6 @@ CREATE TABLE events (
     payload TEXT NOT NULL -- the whole event as JSON
 );
 CREATE INDEX events_by_kind ON events (kind, time);
-CREATE INDEX events_by_time ON events (time);
 CREATE INDEX events_by_run ON events (run, kind);
 CREATE INDEX events_by_symbol ON events (symbol, time) WHERE symbol IS NOT NULL;
 CREATE INDEX events_by_setup ON events (setup) WHERE setup IS NOT NULL;
@@ -126,6 +125,9 @@ class SQLiteSink(Sink):
             payloads = [payload for (payload,) in found]
         except (sqlite3.Error, OSError) as error:
             raise self._failure("cannot be read", error) from error
+        finally:
+            if self._closed:  # then nobody will let go of what was opened to read
+                self._close()
         return [Event.from_dict(json.loads(payload)) for payload in reversed(payloads)]
 
     def _close(self) -> None:
