@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import cache, partial
+from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .. import plugins
 from .._core.bars import Bars
 from .._core.blocking import Blocking
-from .._core.clock import from_ns
 from .._core.detector import SignalDetector
-from .._core.errors import TradekitError, UsageError
-from .._core.figures import as_float
-from .._core.signal import Signal
+from .._core.errors import UsageError
 from .._core.timeframe import Timeframe
 from ._advice import advice
 from ._answer import AggregatedSignals
-from ._consensus import carried, deduplicate, ranked, supported, votes_of
-from ._glance import Glance, glance
 from ._tally import Tally
+from ._weighing import Limits, weigh
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LOG = logging.getLogger("tradekit.signals")
-# Lowest, highest, and one that makes sense.
-_RANGES = {
-    "min_confidence": (0, 100, 40),
-    "consensus_threshold": (0, 1, 0.6),
-    "min_edge": (-100, 100, 5),
-}
 
 
 class MultiSourceSignalAggregator:
@@ -109,7 +99,8 @@ class MultiSourceSignalAggregator:
         self._tally = Tally()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in _RANGES)})"
+        names = ("min_confidence", "consensus_threshold", "min_edge")
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in names)})"
 
     @property
     def detectors(self) -> tuple[SignalDetector, ...]:
@@ -171,28 +162,13 @@ class MultiSourceSignalAggregator:
     def _aggregate(
         self, symbol: str | None, given: Any, timeframe: str | None
     ) -> AggregatedSignals:
-        limits = self._limits()
-        said = _answer(_as_bars(given, symbol, timeframe), self.detectors, limits)
+        limits = Limits(self.min_confidence, self.consensus_threshold, self.min_edge)
+        said = weigh(_as_bars(given, symbol, timeframe), self.detectors, limits)
         self._tally.add(said)
         for cause, sentence in advice(said):
             if self._tally.is_new(cause):
                 _LOG.warning("%s", sentence)
         return said
-
-    def _limits(self) -> dict[str, Any]:
-        for name, (low, high, good) in _RANGES.items():
-            given = getattr(self, name)
-            if given is None and name == "min_edge":
-                continue
-            value = as_float(given)
-            if not isinstance(value, float) or not low <= value <= high:
-                raise UsageError(
-                    f"no such {name}",
-                    expected=f"a number from {low} to {high}",
-                    got=repr(given),
-                    hint=f"{name} = {good}",
-                )
-        return {name: getattr(self, name) for name in _RANGES}
 
 
 def aggregate_signals(
@@ -263,61 +239,6 @@ def aggregate_signals(
 def _registered(name: str) -> Any:
     """Load a detector's class, once: to look a name up takes longer than to look at bars."""
     return plugins.load("detectors", name)
-
-
-def _answer(
-    bars: Bars, detectors: tuple[SignalDetector, ...], limits: dict[str, Any]
-) -> AggregatedSignals:
-    glances, errors = _look(bars, detectors)
-    fired = ranked(each.signal for each in glances if each.signal)
-    kept, duplicates = deduplicate(fired)
-    clear, weak = _split(kept, partial(_is_clear, **limits))
-    votes = votes_of(glances)
-    side = carried(votes, limits["consensus_threshold"])
-    said, against = _split(clear, lambda signal: signal.direction == side)
-    return AggregatedSignals(
-        [supported(signal, votes) for signal in said],
-        symbol=bars.symbol,
-        timeframe=bars.timeframe,
-        bars=len(bars),
-        time=from_ns(bars.close_time[-1]),
-        looked=tuple(sorted([*errors, *(each.name for each in glances)])),
-        fired=tuple(fired),
-        duplicates=tuple(duplicates),
-        below_threshold=tuple(weak),
-        against_consensus=tuple(against),
-        votes=votes,
-        consensus=side,
-        not_ready={each.name: each.lack for each in glances if each.lack},
-        warming=tuple(each.name for each in glances if each.warming),
-        errors=errors,
-        **limits,
-    )
-
-
-def _look(bars: Bars, detectors: tuple[SignalDetector, ...]) -> tuple[list[Glance], dict[str, str]]:
-    """Ask each detector; one that fails is named and does not silence the others."""
-    glances, errors = [], {}
-    for detector in detectors:
-        try:
-            glances.append(glance(detector, bars))
-        except TradekitError as error:
-            errors[detector.source_method] = str(error).removeprefix(f"{type(detector).__name__}: ")
-    return glances, errors
-
-
-def _split(
-    signals: Iterable[Signal], keeps: Callable[[Signal], bool]
-) -> tuple[list[Signal], list[Signal]]:
-    sides: dict[bool, list[Signal]] = {True: [], False: []}
-    for signal in signals:
-        sides[keeps(signal)].append(signal)
-    return sides[True], sides[False]
-
-
-def _is_clear(signal: Signal, min_confidence: float, min_edge: float | None, **_: float) -> bool:
-    edge = signal.confidence - (signal.base_rate or 0.0)
-    return signal.confidence >= min_confidence and (min_edge is None or edge >= min_edge)
 
 
 def _as_bars(given: Any, symbol: str | None, timeframe: str | None) -> Bars:
