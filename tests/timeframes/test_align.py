@@ -41,6 +41,12 @@ def test_the_newest_bars_are_kept():
     assert view(minutes(np.arange(1.0, 61.0)), FIVE, 2, at(15, 0)).close.tolist() == [25.0, 30.0]
 
 
+def test_bars_outside_regular_hours_are_left_out():
+    bars = minutes(np.arange(1.0, 61.0), first="2024-03-08T14:00")  # half an hour too early
+    assert view(bars, Timeframe("1Min"), 300, at(15, 0)).close.tolist() == list(range(31, 61))
+    assert view(bars, FIVE, 300, at(15, 0)).close.tolist() == [35, 40, 45, 50, 55, 60]
+
+
 def test_no_complete_bar_is_a_reason():
     with pytest.raises(NoDataError, match="no complete 5Min bar of X"):
         view(minutes([1.0, 2.0]), FIVE, 300, at(15, 0))

@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from tradekit import Fetched, NoDataError, SourceError, Timeframe
+from tradekit import Bars, Fetched, NoDataError, SourceError, Timeframe
 from tradekit.timeframes._fetching import fetch_views
 
 from .conftest import NOW, held, minutes, simulated
@@ -50,6 +50,17 @@ def test_what_cannot_be_made_is_asked_for_directly():
     base = minutes(np.arange(1.0, 121.0))
     held_hours = asyncio.run(held(base).fetch_many(("X",), "1Hour", 9))["X"]
     assert fetch(HoursOnly(), Hour=9)[HOUR] == held_hours[-9:]
+
+
+def test_more_is_asked_for_where_rows_lie_outside_regular_hours():
+    # Six hours and a half before the open for as long a session: every second row is of no use.
+    morning = [minutes(np.ones(780), f"2024-03-0{day}T08:00") for day in (4, 5, 6, 7)]
+    columns = ("time", "open", "high", "low", "close", "volume")
+    joined = [np.concatenate([getattr(bars, name) for bars in morning]) for name in columns]
+    provider = held(Bars("X", "1Min", *joined))
+    views = fetch(provider, Min=10, Five=300)
+    assert [len(views[Timeframe(name)]) for name in ("1Min", "5Min")] == [10, 300]
+    assert [call for call, _ in provider.asked] == ["1Min", "1Min"]
 
 
 def test_whatever_a_provider_raises_is_a_reason():

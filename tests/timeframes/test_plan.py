@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradekit import Timeframe, calendar_for
-from tradekit.timeframes._plan import MOST_ROWS, direct_calls, plan_calls, rows_needed
+from tradekit.timeframes._plan import MOST_ROWS, plan_calls, rows_needed
 
 LENGTHS = ["1Min", "5Min", "15Min", "30Min", "1Hour", "2Hour", "4Hour", "1Day"]
 wanted = st.dictionaries(st.sampled_from(LENGTHS).map(Timeframe), st.integers(1, 500), min_size=1)
@@ -60,12 +60,6 @@ def test_the_rows_reach_as_far_back_as_they_must(name, exchange):
     for end in range(len(grid) - 100, len(grid)):
         labels, counts = np.unique(starts[end - need : end], return_counts=True)
         assert sum(full[k] == n for k, n in zip(labels, counts, strict=True)) >= 50
-
-
-def test_what_is_missing_is_asked_for_directly():
-    lookbacks = {Timeframe("1Hour"): 30, Timeframe("1Day"): 20}
-    (call,) = direct_calls(lookbacks, [Timeframe("1Hour")])
-    assert (call.timeframe, call.rows, call.serves) == ("1Hour", 30, ("1Hour",))
 
 
 def test_weeks_are_made_of_days():

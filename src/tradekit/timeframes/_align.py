@@ -16,12 +16,13 @@ _LATE = 3
 def view(bars: Bars, timeframe: Timeframe, lookback: int, now: int) -> Bars:
     """The newest so many bars of a timeframe that are complete by a moment, in nanoseconds.
 
-    A longer bar is complete when its last part is: where the feed lags, it is left out, however
-    late it is by the clock.
+    Bars outside regular hours belong to no session and are left out, at every timeframe alike. A
+    longer bar is complete when its last part is: where the feed lags, it is left out, however late
+    it is by the clock.
     """
     complete = bars.until(now)
     try:
-        longer = resample(complete, timeframe, cut=True) if timeframe > bars.timeframe else complete
+        longer = resample(complete, timeframe, cut=True)
     except UsageError as error:
         raise NoDataError(
             f"no {timeframe} bars of {bars.symbol} can be made", got=str(error)

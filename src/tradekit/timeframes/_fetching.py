@@ -1,9 +1,9 @@
-"""Bars for all timeframes of one symbol: as planned, and what is missing then one by one."""
+"""Bars for all timeframes of one symbol: as planned, and once more for what is missing then."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from .._core.bars import Bars
@@ -12,43 +12,69 @@ from .._core.errors import ContractError, NoDataError, SourceError
 from .._core.source import BarsProvider
 from .._core.timeframe import Timeframe
 from ._align import view
-from ._plan import PlannedCall, direct_calls, plan_calls
+from ._plan import MOST_ROWS, PlannedCall, plan_calls
 
-Views = dict[Timeframe, Bars | SourceError]
+Answer = Bars | SourceError
 
 
 async def fetch_views(
     provider: BarsProvider, symbol: str, lookbacks: Mapping[Timeframe, int], now: datetime
-) -> Views:
+) -> dict[Timeframe, Answer]:
     """Each timeframe's newest bars that are complete by now, or why there are none."""
     calls = plan_calls(lookbacks)
-    views = await _carry_out(provider, symbol, calls, lookbacks, now)
-    asked = {call.timeframe for call in calls}
-    missing = [each for each in lookbacks if each not in asked and _failed(views[each])]
-    again = direct_calls(lookbacks, missing)
-    views.update(await _carry_out(provider, symbol, again, lookbacks, now))
+    answers = await _ask_all(provider, symbol, calls, now)
+    views = _views(calls, answers, lookbacks, now)
+    again = _second_calls(calls, answers, views, lookbacks)
+    better = _views(again, await _ask_all(provider, symbol, again, now), lookbacks, now)
+    views |= {each: found for each, found in better.items() if _size(found) >= _size(views[each])}
     return {each: views[each] for each in sorted(lookbacks)}
 
 
-async def _carry_out(
-    provider: BarsProvider,
-    symbol: str,
+def _second_calls(
+    calls: Sequence[PlannedCall],
+    answers: Sequence[Answer],
+    views: Mapping[Timeframe, Answer],
+    lookbacks: Mapping[Timeframe, int],
+) -> list[PlannedCall]:
+    """More rows where many lay outside regular hours; else, what failed, directly."""
+    again: list[PlannedCall] = []
+    for call, answer in zip(calls, answers, strict=True):
+        short = [each for each in call.serves if _size(views[each]) < lookbacks[each]]
+        share = min((_size(views[each]) / lookbacks[each] for each in short), default=1.0)
+        rows = call.rows * 1.1 / share if share else MOST_ROWS
+        if short and _size(answer) >= call.rows < MOST_ROWS:
+            again.append(PlannedCall(call.timeframe, min(int(rows), MOST_ROWS), short))
+        else:
+            failed = (each for each in short if isinstance(views[each], SourceError))
+            direct = [each for each in failed if each != call.timeframe]
+            again += [PlannedCall(each, lookbacks[each], (each,)) for each in direct]
+    return again
+
+
+def _size(answer: Answer) -> int:
+    return len(answer) if isinstance(answer, Bars) else 0
+
+
+async def _ask_all(
+    provider: BarsProvider, symbol: str, calls: Iterable[PlannedCall], now: datetime
+) -> list[Answer]:
+    return await asyncio.gather(*(_ask(provider, symbol, call, now) for call in calls))
+
+
+def _views(
     calls: Iterable[PlannedCall],
+    answers: Iterable[Answer],
     lookbacks: Mapping[Timeframe, int],
     now: datetime,
-) -> Views:
-    planned = tuple(calls)
-    answers = await asyncio.gather(*(_ask(provider, symbol, call, now) for call in planned))
+) -> dict[Timeframe, Answer]:
     return {
         each: _view(answer, each, lookbacks[each], now)
-        for call, answer in zip(planned, answers, strict=True)
+        for call, answer in zip(calls, answers, strict=True)
         for each in call.serves
     }
 
 
-def _view(
-    answer: Bars | SourceError, timeframe: Timeframe, lookback: int, now: datetime
-) -> Bars | SourceError:
+def _view(answer: Answer, timeframe: Timeframe, lookback: int, now: datetime) -> Answer:
     if isinstance(answer, SourceError):
         return answer
     try:
@@ -57,9 +83,7 @@ def _view(
         return error
 
 
-async def _ask(
-    provider: BarsProvider, symbol: str, call: PlannedCall, now: datetime
-) -> Bars | SourceError:
+async def _ask(provider: BarsProvider, symbol: str, call: PlannedCall, now: datetime) -> Answer:
     """What the provider says; whatever it raises, the other timeframes are still looked at."""
     try:
         if hasattr(provider, "fetch_many"):
@@ -78,7 +102,3 @@ async def _ask(
         told = SourceError(problem, got=f"{type(error).__name__}: {error}", symbol=symbol)
         told.__cause__ = error
         return told
-
-
-def _failed(answer: Bars | SourceError) -> bool:
-    return isinstance(answer, SourceError)

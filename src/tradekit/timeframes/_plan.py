@@ -59,13 +59,6 @@ def plan_calls(lookbacks: Mapping[Timeframe, int]) -> tuple[PlannedCall, ...]:
     return tuple(calls)
 
 
-def direct_calls(
-    lookbacks: Mapping[Timeframe, int], missing: Iterable[Timeframe]
-) -> tuple[PlannedCall, ...]:
-    """One call each, for timeframes that could not be made out of shorter bars."""
-    return tuple(PlannedCall(each, lookbacks[each], (each,)) for each in missing)
-
-
 def rows_needed(base: Timeframe, timeframe: Timeframe, lookback: int) -> int:
     """How many bars make so many longer ones; one more for the first, which may lack its start."""
     if base == timeframe:
