@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from .._core.errors import SinkError, TradekitError, UsageError
 from .._core.event import Event
@@ -11,6 +12,8 @@ from .._core.sink import EventQuery, Sink
 from .._core.words import words
 
 _LOG = logging.getLogger("tradekit.journal")
+# So that a long backlog does not make each further attempt slower.
+_AT_ONCE = 1_000
 
 
 class FanoutSink(Sink):
@@ -94,10 +97,13 @@ class FanoutSink(Sink):
         return (*kept, *filter(query.matches, self._backlogs[number]))
 
     def _offer(self, number: int, events: tuple[Event, ...]) -> None:
-        due = [*self._backlogs[number], *events]
-        if due:
-            kept = self._attempt(number, lambda: self.sinks[number].write(due))
-            self._backlogs[number] = [] if kept else due
+        backlog, sink = self._backlogs[number], self.sinks[number]
+        backlog.extend(events)
+        while backlog:
+            due = tuple(backlog[:_AT_ONCE])
+            if not self._attempt(number, partial(sink.write, due)):
+                return
+            del backlog[:_AT_ONCE]
 
     def _attempt(self, number: int, act: Callable[[], None]) -> bool:
         try:

@@ -201,8 +201,9 @@ class Journal:
         with self._lock:
             if not self._run:
                 self._run = self._named or self._free_name()
-                for event in self._known(run=self._run):
-                    self._recorder.note(event)
+                if self._named:
+                    for event in self._known(run=self._run):
+                        self._recorder.note(event)
                 _LOG.info("run %s is written to %r", self._run, self._sink)
             return self
 
