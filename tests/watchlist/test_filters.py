@@ -37,6 +37,13 @@ def test_the_dollar_volume_is_the_mean_of_twenty_sessions(daily, friday):
     assert Eligibility(min_dollar_volume=10.1).rejection(bars, friday) == "dollar volume"
 
 
+def test_a_young_symbol_is_judged_by_the_sessions_it_has(daily, friday):
+    # Two sessions of 10 dollars and 50 shares: 500 dollars each.
+    bars = daily("A", [10.0, 10.0], volume=50.0)
+    young = Eligibility(min_dollar_volume=500.0, min_sessions=2)
+    assert young.rejection(bars, friday) is None
+
+
 def test_an_unknown_volume_is_told_from_a_small_one(daily, friday):
     bars = daily("A", [50.0] * 25, volume=[1e6] * 24 + [np.nan])
     assert Eligibility().rejection(bars, friday) == "volume unknown"

@@ -189,6 +189,7 @@ def test_held_symbols_come_first_outside_the_caps_and_win_over_the_blacklist(
     manager = provider(*rising(A=1, B=5))
     changed = update(watchlist, manager, held={"Z", "H"})
     assert watchlist.get_all_symbols() == ["H", "Z", "A"]
+    assert manager.asked[0][0] == ("A",)  # nobody asks for what may not be watched
     assert changed.added["Z"] == "held 1: watched until it is sold"
     sold = update(watchlist, manager, held="H")
     assert sold.removed == {"Z": "blacklisted"}
@@ -204,6 +205,31 @@ def test_the_blacklist_holds_at_once(provider, rising, friday):
     watchlist.blacklist |= {"B", "S"}
     assert watchlist.get_all_symbols() == ["A"]
     assert update(watchlist, manager).removed == {"B": "blacklisted", "S": "blacklisted"}
+
+
+def test_a_blacklisted_member_makes_room_at_the_next_refresh(provider, rising, friday):
+    clock = ReplayClock(friday)
+    watchlist = gainers(["A", "B"], clock)
+    watchlist.max_symbols_per_category["gainers"] = 1
+    update(watchlist, provider(*rising(A=1, B=5)))
+    watchlist.blacklist.add("B")
+    clock.move_to(MONDAY)
+    update(watchlist, provider(*rising("2024-03-11", A=1, B=5)))
+    assert watchlist.get_all_symbols() == ["A"]
+
+
+def test_a_member_that_its_screen_cannot_look_at_stays(provider, daily, friday):
+    clock, calm = ReplayClock(friday), Calm(buffer=1, dwell=1)
+    anybody = Eligibility(min_dollar_volume=0.0)
+    options = {"screens": ["volume_leaders"], "eligibility": anybody, "calm": calm}
+    watchlist = gainers(["A"], clock, **options)
+    update(watchlist, provider(daily("A", [100.0] * 21, volume=[1.0] * 20 + [9.0])))
+    clock.move_to(MONDAY)
+    dark = daily("A", [100.0] * 22, volume=[1.0] * 21 + [np.nan], until="2024-03-11")
+    update(watchlist, provider(dark))
+    assert watchlist.get_all_symbols() == ["A"]
+    said = watchlist.get_watchlist_statistics()["discovery_stats"]["categories"]["volume_leaders"]
+    assert said["not_ready"] == {"volume unknown": 1}
 
 
 def test_a_symbol_in_several_categories_counts_once(provider, rising, friday):

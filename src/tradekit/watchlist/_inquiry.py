@@ -75,14 +75,15 @@ class Answer:
         Returns
         -------
         dict
-            ``asked``, ``answered``, ``failed`` and ``problem``.
+            ``universe``: ``asked``, ``answered``, ``failed`` and ``problem``; and ``feeds``.
         """
-        return {
+        universe = {
             "asked": len(self.asked),
             "answered": len(self.bars),
             "failed": len(self.failures),
             "problem": self.problem,
         }
+        return {"universe": universe, "feeds": self.feeds}
 
 
 def positive(timeout: timedelta) -> timedelta:
@@ -137,7 +138,7 @@ async def propose(
     asked = (_proposal(provider, category, limit, timeout) for category, limit in wanted.items())
     for category, answer in zip(wanted, await asyncio.gather(*asked), strict=True):
         if isinstance(answer, SourceError):
-            feeds[category] = {"status": "failed", "proposed": 0, "reason": str(answer)}
+            feeds[category] = {"status": "failed", "proposed": 0, "reason": answer.problem}
         else:
             feeds[category] = {"status": "ok", "proposed": len(answer)}
             found |= dict.fromkeys(answer)
@@ -227,7 +228,7 @@ async def _one_by_one(provider: Any, symbols: tuple[str, ...], lookback: int) ->
 def _failure(error: Exception, timeout: timedelta | None = None) -> SourceError:
     if isinstance(error, SourceError):
         return error
-    got = f"{type(error).__name__}: {error}"
+    words = f"{type(error).__name__}: {error}"
     if isinstance(error, TimeoutError) and timeout is not None:
-        got = f"nothing within {timeout.total_seconds():g} s"
-    return SourceError("the provider could not answer", got=got)
+        words = f"nothing within {timeout.total_seconds():g} s"
+    return SourceError(f"the provider could not answer, {words}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from ._screens import chosen_screens, proposals
 from ._verdict import Verdict
 
 _LOG = logging.getLogger("tradekit.watchlist")
-_MINUTE = timedelta(minutes=1)
+_WAIT = timedelta(minutes=2)
 _PATIENCE = timedelta(minutes=5)  # a daily bar comes some minutes after its close
 _STAND_INS = 60  # symbols of the universe that are watched until a first ranking
 _LOOKBACK = 60  # of a screen that does not say
@@ -102,7 +103,7 @@ class DynamicWatchlistManager:
         eligibility: Eligibility | None = None,
         calm: Calm | None = None,
         clock: Clock | None = None,
-        timeout: timedelta = _MINUTE,
+        timeout: timedelta = _WAIT,
     ) -> None:
         self.universe = None if universe is None else names(universe)
         self.screens = chosen_screens(plugins.names("screens") if screens is None else screens)
@@ -116,7 +117,7 @@ class DynamicWatchlistManager:
         self._records = self._earlier = {category: Record() for category in self._categories}
         self._born = self.clock.now()
         self._again: datetime | None = None  # when it is worth asking
-        self._answer = Answer()
+        self._heard = Answer().statistics()
         self._asof: datetime | None = None
         self._unsure = False  # whether the newest ranking was a partial one
         self._held: dict[str, datetime] = {}
@@ -232,8 +233,7 @@ class DynamicWatchlistManager:
             "dynamic_symbols_count": len({m.symbol for m in members if m.category not in STANDING}),
             "category_breakdown": breakdown,
             "discovery_stats": {
-                "universe": self._answer.statistics(),
-                "feeds": {name: dict(feed) for name, feed in self._answer.feeds.items()},
+                **deepcopy(self._heard),
                 "categories": {name: kept.statistics() for name, kept in self._records.items()},
             },
         }
@@ -254,10 +254,8 @@ class DynamicWatchlistManager:
     def _always(self) -> dict[str, str]:
         """Static symbols; until a first ranking those that stand in as well."""
         stand_ins = self._core[:_STAND_INS] if self._asof is None else ()
-        unranked = dict.fromkeys(stand_ins, "watched until a first ranking")
-        return dict.fromkeys(self.static, "always watched") | {
-            symbol: why for symbol, why in unranked.items() if symbol not in self.static
-        }
+        reasons = dict.fromkeys([*self.static, *stand_ins], "watched until a first ranking")
+        return reasons | dict.fromkeys(self.static, "always watched")
 
     def _chosen(self) -> list[WatchlistMember]:
         # A cap that was lowered holds at once; one that was raised, from the next refresh on.
@@ -276,7 +274,7 @@ class DynamicWatchlistManager:
         return Answer(asked, bars, failures, feeds)
 
     def _learn(self, answer: Answer, now: datetime) -> None:
-        self._answer, asof = answer, answer.asof
+        self._heard, asof = answer.statistics(), answer.asof
         if asof is None:
             self._keep(answer.problem or "no symbols to ask for")
             self._again = now
@@ -290,17 +288,12 @@ class DynamicWatchlistManager:
                 for screen in self.screens
             }
             self._asof, self._unsure = asof, verdict.partial
-        self._again = self._next(answer, verdict, now)
-
-    def _next(self, answer: Answer, verdict: Verdict, now: datetime) -> datetime:
-        """When it is worth asking again."""
-        if to_ns(verdict.asof) < last_close(to_ns(now)):
-            self._keep(f"the newest daily bar is of {verdict.asof:%Y-%m-%d %H:%M} UTC")
-            return now + _PATIENCE
-        if verdict.partial:
+        late = to_ns(asof) < last_close(to_ns(now))
+        if late:
+            self._keep(f"the newest daily bar is of {asof:%Y-%m-%d %H:%M} UTC")
+        elif verdict.partial:
             _LOG.warning("the watchlist is partial: %s", verdict.problem)
-            return now if answer.retryable else now + _PATIENCE
-        return from_ns(calendar_for().later(to_ns(now), Timeframe("1Day"), 1))
+        self._again = _next(now, again=late or verdict.partial, soon=not late and answer.retryable)
 
     def _keep(self, problem: str) -> None:
         _LOG.warning("the watchlist is not fresh: %s", problem)
@@ -356,3 +349,10 @@ class DynamicWatchlistManager:
         records = self._records.items()
         left = [f"{name}: {kept.left[symbol]}" for name, kept in records if symbol in kept.left]
         return "; ".join(left) or "no screen chose it"
+
+
+def _next(now: datetime, *, again: bool, soon: bool) -> datetime:
+    """When it is worth asking: after the next close, unless this answer was not the last word."""
+    if again:
+        return now if soon else now + _PATIENCE
+    return from_ns(calendar_for().later(to_ns(now), Timeframe("1Day"), 1))
