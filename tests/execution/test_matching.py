@@ -52,6 +52,7 @@ def test_an_order_is_met_as_worked_by_hand(side, limit, expected):
     [
         ((100, 110, 90, 105), True, None),
         ((79, 100, 78, 90), True, (True, 79 * 0.99, "stop")),
+        ((80, 100, 78, 90), True, (True, 80 * 0.99, "stop")),  # at the open, not within the bar
         ((121, 125, 100, 110), True, (True, 120.0, "target")),  # its limit holds against the spread
         ((130, 131, 100, 110), True, (True, 130 * 0.99, "target")),
         ((100, 125, 75, 100), True, (False, 80 * 0.99, "stop")),

@@ -67,6 +67,13 @@ def test_more_of_what_is_held_counts_with_it():
     assert ask(Order("n", "A", "buy", 50), account(held()), gate=gate)
 
 
+def test_what_waits_of_the_same_symbol_counts_with_it():
+    gate = RiskGate(one_per_symbol=False)
+    waiting = Order("w", "A", "buy", 60, limit_price=100.0)
+    verdict = ask(Order("n", "A", "buy", 41), account(orders=(waiting,)), gate=gate)
+    assert "up to 40.0000 shares" in verdict.reason
+
+
 def test_a_symbol_is_entered_once():
     waiting = Order("w", "A", "buy", 1, limit_price=1.0)
     again = Order("n", "A", "buy", 1)

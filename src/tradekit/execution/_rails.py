@@ -36,6 +36,8 @@ class Verdict:
         What a refusal is counted under; None where it may go.
     reason : str
         The limit, what was asked and what would pass.
+    limit : str, optional
+        Name of the limit that refused, where one did: the same for all that it refuses.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Verdict:
     allowed: bool
     code: MissReason | None = attrs.field(default=None, converter=optional(MissReason))
     reason: str = ""
+    limit: str | None = None
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -72,6 +75,23 @@ class Asked:
         """Dollars that the order moves: at its limit where it has one."""
         return self.order.quantity * (self.order.limit_price or self.price)
 
+    @property
+    def waiting(self) -> list[tuple[Order, float | None]]:
+        """Other entries that wait, with what they will cost; None where nobody knows."""
+        others = (order for order in self.account.orders if order.id != self.order.id)
+        return [(order, self._cost_of(order)) for order in others if adds(order, self.account)]
+
+    def due(self, symbol: str | None = None) -> float:
+        """Dollars that other entries will take, of one symbol or of all."""
+        entries = self.waiting
+        return sum((cost or 0.0 for order, cost in entries if symbol in (None, order.symbol)), 0.0)
+
+    def _cost_of(self, order: Order) -> float | None:
+        """At its limit, else as it passed this gate."""
+        if order.limit_price is not None:
+            return order.quantity * order.limit_price
+        return self.passed[order.id][1] if order.id in self.passed else None
+
     def shares(self, dollars: float) -> str:
         """What would pass, in words."""
         most = max(dollars, 0.0) / (self.order.limit_price or self.price)
@@ -85,7 +105,7 @@ def halted(asked: Asked) -> Verdict | None:
     if asked.gate.halted is None:
         return None
     return _refused(
-        "risk_limit", f"entries are halted: {asked.gate.halted}; resume() lets them pass"
+        "risk_limit", f"entries are halted: {asked.gate.halted}; resume() lets them pass", "halted"
     )
 
 
@@ -104,15 +124,21 @@ def fresh(asked: Asked) -> Verdict | None:
     if at is None:
         return None
     symbol = asked.order.symbol
-    known = f"the price of {symbol} was known at {from_ns(at):%Y-%m-%d %H:%M:%S} UTC"
+    told = f"the price of {symbol} was known at {from_ns(at):%Y-%m-%d %H:%M:%S} UTC"
     if at > asked.now:
-        return _refused("stale_data", f"{known}, after now: {from_ns(asked.now):%Y-%m-%d %H:%M:%S}")
+        return _refused(
+            "stale_data",
+            f"{told}, after now: {from_ns(asked.now):%Y-%m-%d %H:%M:%S}",
+            "max_price_age",
+        )
     too_old = calendar_for(asked.gate.calendar).later(at, asked.timeframe, most + 1)
     if asked.now < too_old:
         return None
     limit = f"max_price_age is {most} bars of {asked.timeframe}"
     return _refused(
-        "stale_data", f"{limit}; {known}, good until {from_ns(too_old):%Y-%m-%d %H:%M:%S}"
+        "stale_data",
+        f"{limit}; {told}, good until {from_ns(too_old):%Y-%m-%d %H:%M:%S}",
+        "max_price_age",
     )
 
 
@@ -122,7 +148,11 @@ def collar(asked: Asked) -> Verdict | None:
         return None
     low, high = (price * (1 + sign * most) for sign in (-1, 1))
     rule = f"price_collar is {most:.1%} around {price:,.4f}"
-    return _refused("risk_limit", f"{rule}; asked {limit:,.4f}, {low:,.4f} to {high:,.4f} passes")
+    return _refused(
+        "risk_limit",
+        f"{rule}; asked {limit:,.4f}, {low:,.4f} to {high:,.4f} passes",
+        "price_collar",
+    )
 
 
 def daily_loss(asked: Asked) -> Verdict | None:
@@ -130,7 +160,11 @@ def daily_loss(asked: Asked) -> Verdict | None:
         return None
     rule = f"max_daily_loss is {asked.gate.max_daily_loss:.1%} of the session's first equity"
     lost = f"it is {asked.account.day_return:+.2%} now"
-    return _refused("risk_limit", f"{rule}, reached in this session ({lost}); the next one passes")
+    return _refused(
+        "risk_limit",
+        f"{rule}, reached in this session ({lost}); the next one passes",
+        "max_daily_loss",
+    )
 
 
 def one_each(asked: Asked) -> Verdict | None:
@@ -138,7 +172,11 @@ def one_each(asked: Asked) -> Verdict | None:
     if not asked.gate.one_per_symbol or symbol not in taken(account, asked.order):
         return None
     how = "is held" if symbol in account.positions else "waits to be filled"
-    return _refused("duplicate", f"one_per_symbol: {symbol} {how} already; another symbol passes")
+    return _refused(
+        "duplicate",
+        f"one_per_symbol: {symbol} {how} already; another symbol passes",
+        "one_per_symbol",
+    )
 
 
 def places(asked: Asked) -> Verdict | None:
@@ -146,43 +184,42 @@ def places(asked: Asked) -> Verdict | None:
     if asked.order.symbol in symbols or len(symbols) < most:
         return None
     rule = f"max_positions is {most}"
-    return _refused("risk_limit", f"{rule}, all taken: {', '.join(sorted(symbols))}; leave one")
+    return _refused(
+        "risk_limit", f"{rule}, all taken: {', '.join(sorted(symbols))}; leave one", "max_positions"
+    )
+
+
+def known(asked: Asked) -> Verdict | None:
+    """What waits will take its share: where nobody knows how much, nothing can be compared."""
+    unknown = [order.id for order, cost in asked.waiting if cost is None]
+    if not unknown:
+        return None
+    why = f"{', '.join(unknown)} did not pass here, and nobody knows what it will cost"
+    return _refused("no_data", f"max_gross: {why}; cancel it, or wait until it is filled")
 
 
 def size(asked: Asked) -> Verdict | None:
-    equity, symbol, limit = asked.account.equity, asked.order.symbol, asked.gate
-    held = asked.account.positions.get(symbol)
-    used = abs(held.value) if held else 0.0
-    most = limit.max_position_fraction * equity
+    equity, symbol = asked.account.equity, asked.order.symbol
+    fraction, held = asked.gate.max_position_fraction, asked.account.positions.get(symbol)
+    used = asked.due(symbol) + (abs(held.value) if held else 0.0)
+    most = fraction * equity
     if used + asked.cost <= most * _ROUNDING:
         return None
-    rule = f"max_position_fraction is {limit.max_position_fraction:.1%} of equity {equity:,.2f}"
+    rule = f"max_position_fraction is {fraction:.1%} of equity {equity:,.2f}"
     asks = f"{asked.order.quantity:,.4f} {symbol} cost {asked.cost:,.2f}"
-    return _refused("risk_limit", f"{rule}; {asks}; {asked.shares(most - used)}")
+    return _refused(
+        "risk_limit", f"{rule}; {asks}; {asked.shares(most - used)}", "max_position_fraction"
+    )
 
 
 def exposure(asked: Asked) -> Verdict | None:
-    waiting = [o for o in asked.account.orders if o.id != asked.order.id and adds(o, asked.account)]
-    costs = [_cost_of(order, asked) for order in waiting]
-    unknown = [order.id for order, cost in zip(waiting, costs, strict=True) if cost is None]
-    if unknown:
-        why = f"{', '.join(unknown)} did not pass here, and nobody knows what it will cost"
-        return _refused("no_data", f"max_gross: {why}; cancel it, or wait until it is filled")
-    gross = asked.account.gross + sum(cost for cost in costs if cost is not None)
     fraction, equity = asked.gate.max_gross, asked.account.equity
-    most = fraction * equity
+    gross, most = asked.account.gross + asked.due(), fraction * equity
     if gross + asked.cost <= most * _ROUNDING:
         return None
     rule = f"max_gross is {fraction:.2f} of equity {equity:,.2f}"
     asks = f"{gross:,.2f} is at work and {asked.cost:,.2f} asked"
-    return _refused("risk_limit", f"{rule}; {asks}; {asked.shares(most - gross)}")
-
-
-def _cost_of(order: Order, asked: Asked) -> float | None:
-    """Dollars that a waiting order will take: at its limit, else as it passed this gate."""
-    if order.limit_price is not None:
-        return order.quantity * order.limit_price
-    return asked.passed[order.id][1] if order.id in asked.passed else None
+    return _refused("risk_limit", f"{rule}; {asks}; {asked.shares(most - gross)}", "max_gross")
 
 
 def pace(asked: Asked) -> Verdict | None:
@@ -193,7 +230,9 @@ def pace(asked: Asked) -> Verdict | None:
     )
     for name, most, first, wait in windows:
         if sum(moment >= first for moment in moments) >= most:
-            return _refused("risk_limit", f"{name} is {most}, all used; one passes {wait} later")
+            return _refused(
+                "risk_limit", f"{name} is {most}, all used; one passes {wait} later", name
+            )
     return None
 
 
@@ -205,6 +244,7 @@ RAILS: tuple[Rail, ...] = (
     daily_loss,
     one_each,
     places,
+    known,
     size,
     exposure,
     pace,
@@ -235,5 +275,5 @@ def taken(account: Account, order: Order) -> set[str]:
     return {*account.positions, *(other.symbol for other in account.orders if other.id != order.id)}
 
 
-def _refused(code: str, reason: str) -> Verdict:
-    return Verdict(False, MissReason(code), reason)
+def _refused(code: str, reason: str, limit: str | None = None) -> Verdict:
+    return Verdict(False, MissReason(code), reason, limit)
