@@ -40,6 +40,12 @@ def test_turning_points_too_far_apart_are_not_compared(drawn, heard):
     assert heard(detector(apart=4), drawn(*LOWS)) == {}
 
 
+def test_without_a_momentum_it_is_not_ready(drawn):
+    # Thirty moves are known at row 30.
+    score = detector(period=30).scan(drawn(100, 100)).score
+    np.testing.assert_array_equal(score, [np.nan] * 30 + [0, 0])
+
+
 def lows_of(low, span):
     """Rows of turning points, looked for one by one."""
     for row in range(span, len(low) - span):

@@ -69,19 +69,24 @@ def test_a_jump_within_a_session_is_no_gap(intraday, heard):
 
 
 def test_bars_before_the_opening_are_passed_over(intraday, heard):
-    # Half an hour before the opening it trades at 104 already: the gap is from 100 all the same.
+    # Half an hour before the opening it trades at 106 already: the gap is from 100 all the same.
     time = half_hours(0, 1, 2, 3)
     time = np.insert(time, 39, time[39] - HALF_HOUR)
-    rows = [*[100] * 9, 104, (108, 109.5, 107.5, 108.5)]
+    rows = [*[100] * 9, 106, (108, 109.5, 107.5, 108.5)]
     assert list(heard(OpeningGap(), intraday(*rows, time=time))) == [40]
 
 
 def test_where_the_opening_bar_is_missing_the_gap_is_not_known(intraday):
     time = np.delete(half_hours(0, 1, 2, 3), 39)
-    score = OpeningGap().scan(intraday(*[100] * 9, (108, 109.5, 107.5, 108.5), time=time)).score
+    score = OpeningGap()._scan(intraday(*[100] * 9, (108, 109.5, 107.5, 108.5), time=time))
     assert np.isnan(score[39])
     assert score[38] == 0
 
 
-def test_where_the_bars_begin_the_gap_is_not_known(days):
-    assert np.isnan(OpeningGap()._scan(days())[0])
+def test_where_the_bars_begin_before_the_opening_the_gap_is_not_known(intraday):
+    # The first 30 bars lie before an opening, the next opens a session: from which close?
+    opening = NYSE.opens[FIRST]
+    time = opening + np.arange(-30, 1) * HALF_HOUR
+    score = OpeningGap().scan(intraday((108, 109.5, 107.5, 108.5), time=time)).score
+    assert np.isnan(score[30])
+    assert score[29] == 0

@@ -42,6 +42,7 @@ WRONG = [
     (RsiDivergence, {"span": 0}),
     (RsiDivergence, {"apart": 5}),
     (LevelBounce, {"age": 0}),
+    (LevelBounce, {"span": True}),
     (LevelBounce, {"reach": -0.1}),
 ]
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tradekit.signals import DonchianBreakout, LevelBounce, VolumeSurge
+from tradekit.signals import DonchianBreakout, LevelBounce, RocThrust, VolumeSurge
 from tradekit.testing._series import kit_bars
 
 # Each by hand: the bars that the event at the last one looks back on.
 WINDOWS = {
     DonchianBreakout(period=20): 78,  # 22, but target and stop want 78
     DonchianBreakout(period=200): 202,  # 200 bars before, at this bar and at the one before
+    RocThrust(period=100): 102,  # the move to this bar, and the one to the bar before
     VolumeSurge(period=90): 91,
     LevelBounce(span=5, age=100): 112,  # a turn of 11 bars, 101 bars ago
 }
