@@ -27,8 +27,9 @@ _EVENING = timedelta(hours=6)
 # Where bars are missing anyway, so may the newest be: for half a session, or a week of days.
 _PAUSE, _DAYS_OF_PAUSE = timedelta(hours=3), 5
 _SPARSE = ("iex",)
-# Fewer bars than this may lie far apart by chance; longer ones than this lie a day apart anyway.
-_ENOUGH, _SEVERAL_A_DAY = 3, Timeframe("2Hour")
+# Fewer bars than this may lie far apart by chance, and so many tell; longer ones than this lie a
+# day apart anyway.
+_ENOUGH, _TELLING, _SEVERAL_A_DAY = 3, 10, Timeframe("2Hour")
 # Vendors count their depth in calendar days, and begin with a session.
 _DEPTH_SLACK = timedelta(days=7)
 
@@ -226,9 +227,9 @@ def _far_apart(bars: Bars) -> bool:
     """Whether bars that should come several a day come one a day, or days one a week."""
     if len(bars) < _ENOUGH or not (bars.timeframe <= _SEVERAL_A_DAY or bars.timeframe == "1Day"):
         return False
-    day = calendar_for(bars.calendar).dates(bars.time).astype(np.int64)
+    day = calendar_for(bars.calendar).dates(bars.time[-_TELLING:]).astype(np.int64)
     period = day if bars.timeframe.is_intraday else (day + 3) // 7  # 1970 began on a Thursday
-    return len(np.unique(period)) == len(bars)
+    return bool(np.diff(period).all())
 
 
 def _pause(bars: Bars) -> int:

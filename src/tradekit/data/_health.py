@@ -217,6 +217,8 @@ class HealthBook:
     ) -> None:
         """Draw the consequences of a call; `SourceHealth.heard` says which."""
         now = self._clock.now()
+        if bad:
+            log.info("%s failed: %s", name, bad[0])
         with self._lock:
             health = self._sources[name]
             before = health.status

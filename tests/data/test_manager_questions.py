@@ -1,0 +1,61 @@
+"""What a manager answers besides bars."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tradekit import Candidate, FixedClock, NoDataError
+from tradekit.data import MemorySource, MultiSourceDataManager
+
+NOW = datetime(2024, 3, 8, 15, 6, tzinfo=UTC)
+CLOCK = FixedClock(NOW)
+
+
+def candidates(*symbols):
+    return [Candidate(s, "gainers", n, 1.0, "up", "x", NOW) for n, s in enumerate(symbols, 1)]
+
+
+class Able(MemorySource):
+    """Says what it is told to when asked for more than bars."""
+
+    def __init__(self, answer):
+        super().__init__(clock=CLOCK)
+        self.answer = answer
+
+    async def _discover(self, category, limit):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def _quotes(self, symbols):
+        return await self._discover("", 1)
+
+
+def test_the_first_source_that_finds_any_symbols_is_heard():
+    sources = [MemorySource(clock=CLOCK), Able(OSError("gone")), Able([]), Able(candidates("A"))]
+    manager = MultiSourceDataManager(sources=sources)
+    assert [found.symbol for found in manager.blocking.discover("gainers", 5)] == ["A"]
+
+
+def test_nothing_found_and_could_not_look_are_two_things():
+    found = MultiSourceDataManager(sources=[Able(OSError("gone")), Able([])])
+    assert found.blocking.discover("gainers") == ()
+    blind = MultiSourceDataManager(sources=[MemorySource(clock=CLOCK), Able(OSError("gone"))])
+    with pytest.raises(NoDataError, match="no source can look for 'gainers'") as caught:
+        blind.blocking.discover("gainers")
+    assert list(caught.value.causes) == ["memory", "memory-2"]
+
+
+def test_each_quote_comes_from_the_first_source_that_has_it():
+    one, other = {"SPY": {"bid": 1.0}}, {"SPY": {"bid": 2.0}, "QQQ": {"bid": 3.0}}
+    manager = MultiSourceDataManager(sources=[Able(one), Able(other)])
+    assert manager.blocking.quotes(["SPY", "QQQ"]) == {"SPY": {"bid": 1.0}, "QQQ": {"bid": 3.0}}
+
+
+def test_a_quote_that_nobody_has_is_not_left_out_in_silence():
+    manager = MultiSourceDataManager(sources=[Able({"SPY": {"bid": 1.0}})])
+    with pytest.raises(NoDataError, match="no source has quotes of QQQ") as caught:
+        manager.blocking.quotes(["SPY", "QQQ"])
+    assert caught.value.found == {"SPY": {"bid": 1.0}}
