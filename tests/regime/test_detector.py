@@ -276,7 +276,10 @@ def test_the_model_may_be_named(market):
         MarketRegimeDetector(TrendVolRegimeModel)
 
 
-def test_the_users_model_is_not_fed(market):
-    model = TrendVolRegimeModel()
-    detect(MarketRegimeDetector(model), SPY=market(1, 50))
+def test_the_users_model_and_the_detectors_go_their_own_ways(market):
+    model, bars = TrendVolRegimeModel(), market(1, 50)
+    detector = MarketRegimeDetector(model)
+    detect(detector, SPY=bars)
     assert model.snapshot() == TrendVolRegimeModel().snapshot()
+    model.update(bars[0])
+    assert detect(detector, QQQ=market(2, 50, "QQQ")).per_asset.keys() == {"QQQ"}

@@ -76,6 +76,22 @@ def test_a_downtrend_begins_below_the_band_and_ends_above_it():
     assert all(sigmas < -0.35 if down else sigmas > 0.35 for down, sigmas in turns)
 
 
+def test_volatility_becomes_high_at_one_percentile_and_calm_at_a_lower_one():
+    model, turns = TrendVolRegimeModel(), []
+    state = model._start()
+    for bar in simulate_regimes(4, sessions=900).bars:
+        before, (state, _) = state["high"], model._step(state, bar)
+        if before != state["high"]:
+            turns.append((state["high"], model._describe(state, bar)["volatility_percentile"]))
+    assert {high for high, _ in turns} == {False, True}
+    assert all(percentile > 80 if high else percentile < 65 for high, percentile in turns)
+
+
+def test_noise_in_a_market_of_one_volatility_is_hardly_ever_volatile(daily):
+    said = regimes(daily(np.exp(np.cumsum(WALK[:900] + 0.0005))))
+    assert said.count("volatile") < 0.03 * 900
+
+
 def test_the_first_bar_says_little_more_than_what_usually_holds(daily):
     (said,) = TrendVolRegimeModel().classify(daily([100.0]))
     assert said.warmup
