@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 
 import pytest
 
@@ -24,6 +25,18 @@ def warned(caplog):
 
     with caplog.at_level(logging.WARNING, "tradekit.signals"):
         yield sentences
+
+
+def test_the_order_of_the_detectors_does_not_matter(speaker, bars):
+    crowd = [
+        speaker("A", 60.0, family="trend", needs=200),
+        speaker("B", 60.0, family="trend"),
+        speaker("C", -60.0, family="trend", needs=200),
+        speaker("D", 60.0, family="gap"),
+    ]
+    answers = [aggregate_signals(bars(), detectors=order) for order in permutations(crowd)]
+    told = [(said, repr(said), said.looked, [*said.not_ready], said.warming) for said in answers]
+    assert told == [told[0]] * 24
 
 
 def test_the_answer_depends_on_the_bars_alone(speaker, bars):

@@ -94,7 +94,7 @@ def weigh(bars: Bars, detectors: Iterable[SignalDetector], limits: Limits) -> Ag
     Returns
     -------
     AggregatedSignals
-        The same whatever order the detectors come in.
+        Who was not ready and who failed stand in the order of the detectors.
     """
     glances, errors = _look(bars, detectors)
     fired = ranked(each.signal for each in glances if each.signal)
@@ -126,7 +126,7 @@ def weigh(bars: Bars, detectors: Iterable[SignalDetector], limits: Limits) -> Ag
 def _look(bars: Bars, detectors: Iterable[SignalDetector]) -> tuple[list[Glance], dict[str, str]]:
     """Ask each detector; one that fails is named and does not silence the others."""
     glances, errors = [], {}
-    for detector in sorted(detectors, key=lambda each: each.source_method):
+    for detector in detectors:
         try:
             glances.append(glance(detector, bars))
         except TradekitError as error:
