@@ -160,3 +160,20 @@ def test_refused_orders_are_not_counted():
     gate = RiskGate(max_orders_per_day=1)
     assert not ask(Order("a", "A", "buy", 1000), gate=gate)
     assert ask(Order("b", "B", "buy", 1), gate=gate)
+
+
+def test_a_refusal_is_counted_under_the_name_of_its_limit():
+    crowd = account(*(held(name, 1.0) for name in "ABCDEFGHIJ"))
+    old = {"price_time": NOW - timedelta(days=1)}
+    refused = {
+        "one_per_symbol": ask(Order("n", "A", "buy", 1), account(held())),
+        "max_positions": ask(given=crowd),
+        "max_position_fraction": ask(Order("n", "X", "buy", 500)),
+        "max_gross": ask(Order("n", "X", "buy", 60), gate=RiskGate(max_gross=0.05)),
+        "max_daily_loss": ask(given=account(equity=90_000.0)),
+        "price_collar": ask(Order("n", "X", "buy", 1, limit_price=50.0)),
+        "max_price_age": ask(**old),
+    }
+    assert {name: verdict.limit for name, verdict in refused.items()} == {n: n for n in refused}
+    assert all(hasattr(RiskGate(), name) and name in refused[name].reason for name in refused)
+    assert ask().limit is None
