@@ -282,6 +282,18 @@ def test_without_a_universe_the_provider_proposes_symbols(provider, rising, frid
     }
 
 
+def test_an_empty_universe_leaves_what_is_static_and_says_so(provider, friday):
+    watchlist, manager = gainers((), FixedClock(friday), static=["S"]), provider()
+    changed = update(watchlist, manager)
+    assert (changed.symbols, changed.categories, manager.asked) == (
+        ("S",),
+        {"gainers": "failed"},
+        [],
+    )
+    said = watchlist.get_watchlist_statistics()["discovery_stats"]["categories"]["gainers"]
+    assert said["problem"] == "no symbols to ask for"
+
+
 @pytest.mark.parametrize("manager", [None, object(), "alpaca"])
 def test_what_is_no_data_manager_is_refused(manager, friday):
     with pytest.raises(UsageError, match="no data manager"):

@@ -102,11 +102,11 @@ class Calm:
         (['NVDA'], {})
         """
         ranks = {candidate.symbol: rank for rank, candidate in enumerate(ranking, 1)}
-        left = {}
-        for member in previous:
-            why = self._reason(member.symbol not in unseen, member, ranks, most)
-            if why := barred.get(member.symbol) or why:
-                left[member.symbol] = why
+        left = {
+            member.symbol: why
+            for member in previous
+            if (why := barred.get(member.symbol) or self._reason(member, ranks, most, unseen))
+        }
         stay = [member for member in previous if member.symbol not in left]
         stay.sort(key=lambda m: (m.symbol not in ranks, ranks.get(m.symbol, m.rank), m.symbol))
         left |= {member.symbol: f"the cap is {most} now" for member in stay[most:]}
@@ -123,10 +123,14 @@ class Calm:
         return (*fresh, *older), left
 
     def _reason(
-        self, seen: bool, member: WatchlistMember, ranks: Mapping[str, int], most: int
+        self,
+        member: WatchlistMember,
+        ranks: Mapping[str, int],
+        most: int,
+        unseen: Collection[str],
     ) -> str | None:
         """Why a member may go, if its dwell is over and somebody looked."""
-        if not seen or member.refreshes < self.dwell:
+        if member.symbol in unseen or member.refreshes < self.dwell:
             return None
         if (rank := ranks.get(member.symbol)) is None:
             return "no longer a candidate"

@@ -180,6 +180,8 @@ async def daily_bars(
     failures : dict of str to SourceError
         Every other symbol.
     """
+    if not symbols:
+        return {}, {}
     many = callable(getattr(provider, "fetch_many", None))
     try:
         async with asyncio.timeout(timeout.total_seconds()):
