@@ -33,6 +33,7 @@ class Provider:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # in one packet: a second would wait for the first one's acknowledgement
 
     def do_GET(self):
         provider, url = self.server.provider, urlsplit(self.path)
@@ -58,6 +59,19 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, *_):
         pass  # who asked has hung up
+
+
+@pytest.fixture
+def ends_by_itself():
+    """Tell whether the threads of a name end, though the server has not answered."""
+
+    def ends(name):
+        theirs = [thread for thread in threading.enumerate() if thread.name == name]
+        for thread in theirs:
+            thread.join(2)
+        return not any(thread.is_alive() for thread in theirs)
+
+    return ends
 
 
 @pytest.fixture

@@ -202,11 +202,12 @@ def test_a_page_that_comes_again_and_again_ends_the_question(provider):
     assert len(provider.asked) == 2
 
 
-def test_a_server_that_hangs_is_given_up(provider):
+def test_a_server_that_hangs_is_given_up(provider, ends_by_itself):
     provider.answer = provider.hang
     error = fetch(source(provider, seconds=0.2)).failures["SPY"]
     assert error.retryable
     assert "alpaca cannot be reached: expected an answer within 0.2 s" in str(error)
+    assert ends_by_itself("tradekit-alpaca")
 
 
 def test_nobody_who_listens_is_said_with_cause_and_cure():

@@ -227,7 +227,7 @@ def test_a_limit_says_how_long_to_wait(yahoo):
 
 
 @pytest.mark.parametrize("hanging", ["/chart/", "getcrumb", "/"])
-def test_a_server_that_hangs_is_given_up(yahoo, hanging):
+def test_a_server_that_hangs_is_given_up(yahoo, hanging, ends_by_itself):
     healthy = yahoo.answer
     fetch(source(yahoo))  # so that yfinance itself is loaded
 
@@ -239,6 +239,7 @@ def test_a_server_that_hangs_is_given_up(yahoo, hanging):
     if hanging != "getcrumb":  # without a crumb it may still answer
         assert error.retryable
         assert "yahoo cannot be reached: expected an answer within 0.2 s" in str(error)
+    assert ends_by_itself("tradekit-yahoo")
 
 
 def test_nobody_who_listens_is_said_with_cause_and_cure(provider):
