@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
 from ._answer import AggregatedSignals
 
-_NOTHING = dict.fromkeys(
-    (
-        "answers",
-        "signals_emitted",
-        "below_threshold",
-        "duplicates_removed",
-        "against_consensus",
-        "conflicts",
-        "errors",
-    ),
-    0,
-)
+_COUNTS: dict[str, Callable[[AggregatedSignals], int]] = {
+    "answers": lambda _: 1,
+    "signals_emitted": len,
+    "below_threshold": lambda said: len(said.below_threshold),
+    "duplicates_removed": lambda said: len(said.duplicates),
+    "against_consensus": lambda said: len(said.against_consensus),
+    "conflicts": lambda said: int(said.conflict),
+    "errors": lambda said: len(said.errors),
+}
 
 
 class Tally:
@@ -34,7 +32,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = Counter(_NOTHING)
+        self._counts = Counter(dict.fromkeys(_COUNTS, 0))
         self._latest: dict[str, AggregatedSignals] = {}
         self._causes: set[str] = set()
 
@@ -46,15 +44,7 @@ class Tally:
         said : AggregatedSignals
             It is copied: whoever gets it may edit the list.
         """
-        news = {
-            "answers": 1,
-            "signals_emitted": len(said),
-            "below_threshold": len(said.below_threshold),
-            "duplicates_removed": len(said.duplicates),
-            "against_consensus": len(said.against_consensus),
-            "conflicts": int(said.conflict),
-            "errors": len(said.errors),
-        }
+        news = {name: count(said) for name, count in _COUNTS.items()}
         with self._lock:
             self._counts.update(news)
             self._latest[said.symbol] = copy(said)
