@@ -197,6 +197,7 @@ def test_a_journal_that_cannot_be_read_at_its_start_begins_all_the_same(tmp_path
     ("wrong", "words"),
     [
         ({"path": "x.db", "sinks": [MemorySink()]}, "path or sinks"),
+        ({"path": ""}, "no file"),
         ({"run": ""}, "no run"),
         ({"mode": "demo"}, "no such Mode"),
         ({"sinks": []}, "at least one Sink"),

@@ -9,7 +9,7 @@ from tradekit import Direction, Regime, SignalType, UsageError
 from tradekit.journal import MissReason
 
 
-def test_it_takes_what_the_guide_hands_in(journal, sink):
+def speak_as_the_guide(journal):
     """The calls of the guide, word for word, with what its signals and frames hold."""
     journal.log_market_condition_change(Regime.BULL.value, 71.0, {"adx": np.float64(31.5)})
     journal.log_opportunity_detected(
@@ -33,6 +33,10 @@ def test_it_takes_what_the_guide_hands_in(journal, sink):
         "SPY", "breakout", "low_confidence_for_bull_regime", 61.0, {"required_confidence": 75.0}
     )
     journal.log_system_error("data_manager", "No data for SPY")
+
+
+def test_it_takes_what_the_guide_hands_in(journal, sink):
+    speak_as_the_guide(journal)
     regime, seen, entered, executed, missed, error = sink.read()
     assert (regime.regime, regime.key_indicators) == ("bull", {"adx": 31.5})
     assert (seen.direction, seen.timeframe, seen.price_target, seen.stop_loss) == (

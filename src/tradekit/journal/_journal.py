@@ -50,7 +50,7 @@ class Journal:
         self.mode = Mode(mode)
         self.clock = clock or SystemClock()
         self.calendar = calendar
-        self._sink = FanoutSink([SQLiteSink(path or _home())] if sinks is None else sinks)
+        self._sink = FanoutSink(_default(path) if sinks is None else sinks)
         self._recorder, self._redactor = Recorder(), Redactor()
         self._lock = threading.RLock()
         self._named, self._run = run, ""
@@ -106,11 +106,9 @@ class Journal:
             link = self._recorder.link(run, event)
             if link.earlier is not None:
                 return link.earlier  # type: ignore[return-value]  # of the same kind
-            stamp = {"run": run, "mode": self.mode, "setup": link.setup}
-            facts: dict[str, Any] = {**stamp, "seq": self._recorder.seq}
-            if link.unlinked:
-                facts["unlinked"] = True
-            event = attrs.evolve(event, **facts)
+            opens: dict[str, Any] = {"unlinked": True} if link.unlinked else {}
+            stamp = {"run": run, "mode": self.mode, "seq": self._recorder.seq}
+            event = attrs.evolve(event, **stamp, setup=link.setup, **opens)
             self._keep(event)
             self._recorder.note(event)
             return event
@@ -244,7 +242,9 @@ class Journal:
             return ()
 
 
-def _home() -> Path:
-    from platformdirs import user_data_path
+def _default(path: str | Path | None) -> tuple[Sink, ...]:
+    if path is None:
+        from platformdirs import user_data_path
 
-    return user_data_path("tradekit") / "journal.db"
+        path = user_data_path("tradekit") / "journal.db"
+    return (SQLiteSink(path),)

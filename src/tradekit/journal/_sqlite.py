@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from .._core.clock import to_ns
@@ -210,8 +210,8 @@ def _column(value: object) -> object:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _moment(time: object) -> int:
-    return to_ns(time) // 1_000  # type: ignore[arg-type]
+def _moment(time: datetime) -> int:
+    return to_ns(time) // 1_000
 
 
 def _conditions(query: EventQuery) -> tuple[list[str], list[object]]:

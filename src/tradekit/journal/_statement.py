@@ -23,17 +23,17 @@ def word(value: object) -> str:
     return str(plain(value))
 
 
-def confidence(value: object) -> float:
+def confidence(value: Any) -> float:
     """Check a confidence that an event cannot do without."""
-    number = as_float(value)  # type: ignore[arg-type]
+    number = as_float(value)
     if isinstance(number, float) and 0.0 <= number <= 100.0:
         return number
     raise UsageError("no such confidence", expected="0 to 100", got=repr(value))
 
 
-def stated(facts: dict[str, Any], name: str, value: object) -> float | None:
+def stated(facts: dict[str, Any], name: str, value: Any) -> float | None:
     """Give a number that may be absent; what is none is noted in ``facts`` as it came."""
-    number = as_float(value)  # type: ignore[arg-type]
+    number = as_float(value)
     if isinstance(number, float) and isfinite(number):
         return number
     if value is not None:
@@ -41,7 +41,7 @@ def stated(facts: dict[str, Any], name: str, value: object) -> float | None:
     return None
 
 
-def price(facts: dict[str, Any], value: object) -> float | None:
+def price(facts: dict[str, Any], value: Any) -> float | None:
     """Give a stated price; nothing costs 0, so that is noted as no price."""
     number = stated(facts, "price", value)
     if number == 0.0:
