@@ -107,8 +107,8 @@ class Journal:
             if link.earlier is not None:
                 return link.earlier  # type: ignore[return-value]  # of the same kind
             opens: dict[str, Any] = {"unlinked": True} if link.unlinked else {}
-            stamp = {"run": run, "mode": self.mode, "seq": self._recorder.seq}
-            event = attrs.evolve(event, **stamp, setup=link.setup, **opens)
+            seq, setup = self._recorder.seq, link.setup
+            event = attrs.evolve(event, run=run, mode=self.mode, seq=seq, setup=setup, **opens)
             self._keep(event)
             self._recorder.note(event)
             return event
