@@ -109,6 +109,17 @@ def test_a_row_out_of_range_is_refused(wrong: dict):
         answer(GUIDE, **wrong)
 
 
+def test_rows_are_found_by_their_plain_names_too():
+    strategies = default_strategies()
+    strategies["bull"]["position_size_multiplier"] = 0.9
+    said = adjusted({}, strategies, Regime.BULL, warm=True)
+    assert said == {
+        "min_confidence": 50.0,
+        "position_size_multiplier": 0.9,
+        "stop_loss_multiplier": 1.0,
+    }
+
+
 def test_a_row_that_lacks_a_figure_is_refused():
     strategies = default_strategies()
     del strategies[Regime.BULL]["stop_loss_multiplier"]

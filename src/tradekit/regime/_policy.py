@@ -23,6 +23,7 @@ _NEUTRAL = _THRESHOLDS[Regime.BULL]  # where a caller's own figures stand as the
 _SIZES = {Regime.BULL: 1.0, Regime.BEAR: 0.25, Regime.SIDEWAYS: 0.8, Regime.VOLATILE: 0.5}
 # A month's volatility after bear and volatile days was 23 to 24 % a year, after others 12 %.
 _STOPS = {Regime.BULL: 1.0, Regime.BEAR: 1.9, Regime.SIDEWAYS: 1.0, Regime.VOLATILE: 1.9}
+_ADDED = ("position_size_multiplier", "stop_loss_multiplier")  # answered even when not given
 
 _MOST_CLAIM = 75.0
 
@@ -75,14 +76,9 @@ def adjusted(
     cautious = min(Regime, key=lambda each: _size(strategies, each))
     row = regime if warm and regime else cautious
     answer = dict(params)
-    for name, factor in (
-        ("position_size_multiplier", _size(strategies, row)),
-        ("stop_loss_multiplier", _entry(strategies, row, "stop_loss_multiplier")),
-    ):
-        answer[name] = _given(params, name, 1.0) * factor
-    if "risk_tolerance" in params:
-        tolerance = _entry(strategies, row, "risk_tolerance")
-        answer["risk_tolerance"] = _given(params, "risk_tolerance", 1.0) * tolerance
+    for name in (*_ADDED, "risk_tolerance"):
+        if name in params or name in _ADDED:
+            answer[name] = _given(params, name, 1.0) * _entry(strategies, row, name)
     answer["min_confidence"] = _min_confidence(params, strategies, regime or cautious, warm=warm)
     return answer
 
