@@ -300,13 +300,15 @@ def test_many_symbols_are_one_call_and_the_rest_goes_on_to_the_next_source():
     assert list(fetched.failures["NONE"].causes) == ["memory", "b"]
 
 
-def test_history_is_asked_for_by_its_end_and_not_kept():
-    source = MemorySource([bars()], clock=CLOCK)
+def test_history_is_asked_for_by_its_end_and_does_not_replace_the_newest():
+    source = Scripted("a", bars())
     manager = MultiSourceDataManager(sources=[source])
     end = at("2024-03-08T14:40")
+    assert len(manager.blocking.fetch("SPY", "5Min", 5)) == 5
     past = manager.blocking.fetch_many(["SPY"], "5Min", 5, end)["SPY"]
     assert (len(past), past[-1].close_time) == (5, end)
     assert manager.blocking.fetch("SPY", "5Min", 5)[-1].close_time == at("2024-03-08T15:05")
+    assert len(source.asked) == 2
 
 
 def test_an_end_that_is_now_is_the_newest():
