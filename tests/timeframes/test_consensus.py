@@ -41,6 +41,15 @@ def test_too_little_agreement_is_mixed():
     assert agree(look("1Hour", "bearish"), look("1Day", "bullish"))["consensus"] == "bullish"
 
 
+def test_two_equal_sides_are_mixed_at_any_threshold():
+    even = look("5Min", "bearish"), look("1Min", "bullish")
+    config = {"1Min": {"weight": 2.0}, "5Min": {"weight": 2.0}}
+    scanner = MultiTimeframeScanner([Never()], timeframes=config)
+    scanner.consensus_threshold = 0.5
+    scan = TimeframeScan("X", NOW, {each.timeframe: each for each in even})
+    assert scanner.get_timeframe_consensus(scan)["consensus"] == "mixed"
+
+
 def test_who_says_nothing_has_no_vote_and_is_named():
     found = agree(look("5Min", "bearish"), look("1Hour"), look("1Day"))
     assert (found["consensus"], found["silent"]) == ("bearish", ["1Hour", "1Day"])

@@ -63,6 +63,15 @@ def test_more_is_asked_for_where_rows_lie_outside_regular_hours():
     assert [call for call, _ in provider.asked] == ["1Min", "1Min"]
 
 
+def test_the_provider_is_told_when_now_is():
+    class Told:
+        async def fetch_many(self, symbols, timeframe, lookback, end=None):
+            assert (symbols, end) == (("X",), NOW)
+            raise NoDataError("nothing here")
+
+    assert str(fetch(Told(), Day=10)[DAY]) == "nothing here"
+
+
 def test_whatever_a_provider_raises_is_a_reason():
     class Broken:
         async def fetch_many(self, symbols, timeframe, lookback, end=None):

@@ -13,7 +13,6 @@ MOST_ROWS = 10_000
 # Vendors count these from the open as well as by the clock: both fall on the same grid. Longer
 # ones they label by clock hours, which mix what came before the open with what came after it.
 _BASES = tuple(map(Timeframe, ("1Min", "5Min", "15Min", "30Min")))
-_SESSION = 390 * 60  # seconds of a session in New York
 
 
 def _timeframes(names: Iterable[str]) -> tuple[Timeframe, ...]:
@@ -60,15 +59,12 @@ def plan_calls(lookbacks: Mapping[Timeframe, int]) -> tuple[PlannedCall, ...]:
 
 
 def rows_needed(base: Timeframe, timeframe: Timeframe, lookback: int) -> int:
-    """How many bars make so many longer ones; one more for the first, which may lack its start."""
-    if base == timeframe:
-        return lookback
-    if not timeframe.is_intraday:
-        return (lookback + 1) * 7  # a week of a market that never closes
-    always_open = (lookback + 1) * (timeframe.seconds // base.seconds)
-    per_session = -(-_SESSION // timeframe.seconds)  # the last one may be cut short
-    sessions = -(-lookback // per_session) + 1
-    return max(always_open, sessions * -(-_SESSION // base.seconds))
+    """How many bars make so many longer ones, wherever in a session they are cut.
+
+    One more than they hold at most: the first may lack its beginning as the last lacks its end. A
+    week holds seven days where the market never closes.
+    """
+    return lookback if base == timeframe else (lookback + 1) * (timeframe.seconds // base.seconds)
 
 
 def _bases(left: list[Timeframe]) -> list[Timeframe]:
