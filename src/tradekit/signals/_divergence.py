@@ -48,10 +48,10 @@ class RsiDivergence(WindowDetector):
 
     def _scan(self, bars: Bars) -> Float:
         rsi, pivots = bars.ind.rsi(self.period), bars.ind.pivots(self.span, self.span)
-        up, down = self._apart(-pivots.low, -rsi), self._apart(pivots.high, rsi)
+        up, down = self._lag(-pivots.low, -rsi), self._lag(pivots.high, rsi)
         return scored(up > 0, down > 0, np.where(up > 0, up, down) / 10.0 + 0.0 * rsi)
 
-    def _apart(self, high: Float, rsi: Float) -> Float:
+    def _lag(self, high: Float, rsi: Float) -> Float:
         """How much lower the RSI is at a higher high; 0 where there is none."""
         lower, row = np.zeros(len(rsi)), np.flatnonzero(~np.isnan(high))
         before, now = row[:-1], row[1:]
