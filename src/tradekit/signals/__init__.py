@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._answer import AggregatedSignals as AggregatedSignals
     from ._aggregator import MultiSourceSignalAggregator as MultiSourceSignalAggregator
     from ._aggregator import aggregate_signals as aggregate_signals
+    from ._answer import AggregatedSignals as AggregatedSignals
     from ._breakout import DonchianBreakout as DonchianBreakout
     from ._breakout import SqueezeBreakout as SqueezeBreakout
     from ._candles import Engulfing as Engulfing

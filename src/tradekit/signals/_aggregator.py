@@ -16,6 +16,7 @@ from .._core.errors import UsageError
 from .._core.timeframe import Timeframe
 from ._advice import advice
 from ._answer import AggregatedSignals
+from ._history import History
 from ._tally import Tally
 from ._weighing import Limits, weigh
 
@@ -96,6 +97,7 @@ class MultiSourceSignalAggregator:
         self.consensus_threshold = consensus_threshold
         self.min_edge = min_edge
         self._detectors = None if detectors is None else _checked(detectors)
+        self._histories: dict[tuple[str, str], History] = {}
         self._tally = Tally()
 
     def __repr__(self) -> str:
@@ -144,6 +146,34 @@ class MultiSourceSignalAggregator:
         """
         return self._aggregate(symbol, bars, timeframe)
 
+    def prepare(self, bars: Bars) -> None:
+        """Look at a whole history at once, for a replay that is going to ask about its windows.
+
+        A window of these bars, as long as the slowest detector needs, is then answered from what
+        was said over all of them: hundreds of times faster, and the same, since a detector's last
+        word on a window is its word on the history at that bar. Other bars are looked at as ever.
+
+        Parameters
+        ----------
+        bars : Bars
+            All that the replay will tell of one symbol at one timeframe; a later call for the
+            same replaces it.
+
+        Raises
+        ------
+        ContractError
+            When a detector raises, or answers in another shape or range than it should.
+        PluginError
+            When no detector is registered, or one cannot be loaded.
+
+        Notes
+        -----
+        It rests on the detectors' promise to look ahead nowhere, to which
+        `tradekit.testing.check_detector` holds them. Scores of recursive indicators may differ
+        from those of a window in the fourth digit.
+        """
+        self._histories[bars.symbol, bars.timeframe] = History(bars, self.detectors)
+
     def get_aggregation_stats(self) -> dict[str, Any]:
         """Count what was said and what was held back so far.
 
@@ -163,7 +193,9 @@ class MultiSourceSignalAggregator:
         self, symbol: str | None, given: Any, timeframe: str | None
     ) -> AggregatedSignals:
         limits = Limits(self.min_confidence, self.consensus_threshold, self.min_edge)
-        said = weigh(_as_bars(given, symbol, timeframe), self.detectors, limits)
+        bars = _as_bars(given, symbol, timeframe)
+        history = self._histories.get((bars.symbol, bars.timeframe))
+        said = weigh(bars, self.detectors, limits, history)
         self._tally.add(said)
         for cause, sentence in advice(said):
             if self._tally.is_new(cause):

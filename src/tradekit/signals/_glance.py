@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import attrs
@@ -85,14 +85,40 @@ def glance(detector: SignalDetector, bars: Bars) -> Glance:
         When a hook raises, or answers in another shape or range than it should.
     """
     watched, touched = bars._watched()
-    said, scores = _newest(detector, watched)
+    said = _newest(detector, watched)
+    lack = None if said.ready[-1] else lack_of(bars, tuple(touched.values()))
+    return glance_of(detector, bars[-len(said) :], said, lack)
+
+
+def glance_of(
+    detector: SignalDetector, bars: Bars, said: Detections, lack: NotReady | None
+) -> Glance:
+    """Read what a detector says at the newest bars off what it said at each of them.
+
+    Parameters
+    ----------
+    detector : SignalDetector
+        Who said it.
+    bars : Bars
+        The newest bars, at least one.
+    said : Detections
+        What it said at these.
+    lack : NotReady or None
+        What it lacks at the last one.
+
+    Returns
+    -------
+    Glance
+        Of the last bar.
+    """
+    scores = said.score[::-1][: min(FRESH, detector.horizon)]
     voices = (Voice.of(age, float(score)) for age, score in enumerate(scores) if abs(score) > 0)
     return Glance(
         detector.source_method,
         detector.family,
         _signal(detector, bars, said) if said.fired[-1] else None,
         next(voices, None),
-        None if said.ready[-1] else _lack(bars, list(touched.values())),
+        lack,
         bool(said.warming[-1]),
     )
 
@@ -119,28 +145,42 @@ def base_rate(price: float, target: float, stop: float) -> float:
     return 100.0 * behind / (ahead + behind)
 
 
-def _newest(detector: SignalDetector, bars: Bars) -> tuple[Detections, Iterable[float]]:
-    """What is said, and the scores of the newest bars, the last one first."""
+def lack_of(bars: Bars, needs: Sequence[Need]) -> NotReady:
+    """Tell what bars lack for a detector.
+
+    Parameters
+    ----------
+    bars : Bars
+        At least one.
+    needs : sequence of Need
+        Of the indicators that it asked for.
+
+    Returns
+    -------
+    NotReady
+        Bars since the last gap count, where an indicator is recursive.
+    """
+    needed = max((need.lookback for need in needs), default=1)
+    if not any(need.recursive for need in needs):
+        return NotReady(needed, len(bars))
+    gaps = np.append(0, np.flatnonzero(bars.gap_before))
+    return NotReady(needed, len(bars) - int(gaps[-1]))
+
+
+def _newest(detector: SignalDetector, bars: Bars) -> Detections:
+    """What is said at the newest bars at least."""
     if type(detector)._scan is not SignalDetector._scan:
-        said = detector.scan(bars)
-        return said, said.score[::-1][: min(FRESH, detector.horizon)]
+        return detector.scan(bars)
     # It scores one window at a time: only the newest bars are asked for, behind the door, which
     # checks the detector and asks no hook where there are no bars.
     detector.scan(bars[:0])
-    stops = range(len(bars), max(len(bars) - min(FRESH, detector.horizon), 0), -1)
+    stops = range(max(len(bars) - min(FRESH, detector.horizon), 0) + 1, len(bars) + 1)
     looks = [look(detector, bars[:stop], detector._live, "_detect") for stop in stops]
-    return looks[0], [float(said.score[-1]) for said in looks]
+    names = (field.name for field in attrs.fields(Detections))
+    return Detections(*(np.array([getattr(each, name)[-1] for each in looks]) for name in names))
 
 
 def _signal(detector: SignalDetector, bars: Bars, said: Detections) -> Signal:
     signal = signal_at(detector, bars, said, len(bars) - 1)
     rate = base_rate(signal.price, float(said.target[-1]), float(said.stop[-1]))
     return attrs.evolve(signal, base_rate=rate)
-
-
-def _lack(bars: Bars, needs: list[Need]) -> NotReady:
-    needed = max((need.lookback for need in needs), default=1)
-    if not any(need.recursive for need in needs):
-        return NotReady(needed, len(bars))
-    gaps = np.append(0, np.flatnonzero(bars.gap_before))
-    return NotReady(needed, len(bars) - int(gaps[-1]))

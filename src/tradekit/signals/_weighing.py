@@ -15,6 +15,7 @@ from .._core.signal import Signal
 from ._answer import AggregatedSignals
 from ._consensus import carried, deduplicate, ranked, supported, votes_of
 from ._glance import Glance, glance
+from ._history import History
 
 # Lowest, highest, and one that makes sense.
 _RANGES = {
@@ -79,7 +80,12 @@ class Limits:
         return enough and signal.confidence >= self.min_confidence
 
 
-def weigh(bars: Bars, detectors: Iterable[SignalDetector], limits: Limits) -> AggregatedSignals:
+def weigh(
+    bars: Bars,
+    detectors: Iterable[SignalDetector],
+    limits: Limits,
+    history: History | None = None,
+) -> AggregatedSignals:
     """Ask detectors about the last bar, and weigh what they say.
 
     Parameters
@@ -90,13 +96,16 @@ def weigh(bars: Bars, detectors: Iterable[SignalDetector], limits: Limits) -> Ag
         Whom.
     limits : Limits
         What signals must reach.
+    history : History, optional
+        What the same detectors say over a series of which the bars may be a part.
 
     Returns
     -------
     AggregatedSignals
         Who was not ready and who failed stand in the order of the detectors.
     """
-    glances, errors = _look(bars, detectors)
+    known = history.glances(bars) if history else None
+    glances, errors = _look(bars, detectors) if known is None else (known, {})
     fired = ranked(each.signal for each in glances if each.signal)
     kept, duplicates = deduplicate(fired)
     clear, weak = _split(kept, limits.admit)
