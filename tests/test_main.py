@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from tradekit.__main__ import main
+
+DAY = ("--symbols", "SPY,QQQ,IWM", "--from", "2024-06-27", "--to", "2024-06-27")
 
 
 def run(*words, **environment):
@@ -17,15 +18,16 @@ def run(*words, **environment):
         [sys.executable, "-m", "tradekit", *words],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
     )
 
 
 @pytest.fixture(scope="module")
-def demo():
-    return run("demo", "--symbols", "IWM")
+def demo(tmp_path_factory):
+    return run("demo", *DAY, "--journal", str(tmp_path_factory.mktemp("demo") / "journal.db"))
 
 
 def test_the_demo_says_first_that_its_market_is_simulated(demo):
@@ -34,70 +36,56 @@ def test_the_demo_says_first_that_its_market_is_simulated(demo):
     assert demo.stderr == ""
 
 
-def test_the_demo_shows_four_detectors_at_three_timeframes_beside_their_base_rate(demo):
-    rows = [line.split() for line in demo.stdout.splitlines()]
-    scores = [row for row in rows if row[:1] in (["5Min"], ["1Hour"], ["1Day"]) and len(row) == 7]
-    assert len({(row[0], row[1]) for row in scores}) == 12
-    assert "Base rate" in demo.stdout
+def test_the_demo_shows_how_many_setups_were_missed_and_why(demo):
+    for words in ("detected", "executed", "missed", "Missed, by reason", "Market regime"):
+        assert words in demo.stdout
 
 
-def test_the_demo_shows_target_stop_and_what_became_of_a_signal(demo):
-    for word in ("Target", "Stop", "Became", "Net", "At the last bar"):
-        assert word in demo.stdout
+def test_the_demo_says_last_where_its_journal_is(demo):
+    assert demo.stdout.splitlines()[-1].startswith("Journal: ")
+    assert demo.stdout.strip().endswith("journal.db")
 
 
-def test_the_demo_prints_the_same_twice(demo):
-    assert run("demo", "--symbols", "IWM").stdout == demo.stdout
+def test_no_screen_opens_with_a_profit(demo):
+    shown = demo.stdout.lower()
+    assert "profit" not in shown.replace("no profit or loss", "")
+    assert shown.index("detected") < shown.index("realised")
 
 
-def test_the_demo_needs_no_utf8_terminal():
-    shown = run("demo", "--symbols", "IWM", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+def test_without_a_word_about_it_the_journal_lies_in_the_users_data_and_begins_anew(tmp_path):
+    home = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    first, second = (run("demo", *DAY, **home) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert str(tmp_path) in first.stdout or sys.platform == "win32"
+
+
+def test_the_demo_needs_no_utf8_terminal(tmp_path):
+    words = ("demo", *DAY, "--journal", str(tmp_path / "journal.db"))
+    shown = run(*words, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert shown.returncode == 0, shown.stderr
 
 
-def test_another_seed_is_another_market(demo):
-    assert run("demo", "--symbols", "IWM", "--seed", "1").stdout != demo.stdout
+def test_another_seed_is_another_market(demo, tmp_path):
+    other = run("demo", *DAY, "--seed", "1", "--journal", str(tmp_path / "journal.db"))
+    assert other.stdout.partition("Journal")[0] != demo.stdout.partition("Journal")[0]
 
 
-def test_a_folder_that_is_missing_is_one_sentence_and_a_failure(capsys, tmp_path):
-    assert main(["demo", "--data", str(tmp_path / "no")]) == 1
-    assert "holds no files of bars" in capsys.readouterr().err
+def test_what_cannot_be_done_is_one_line_on_standard_error(capsys):
+    assert main(["demo", "--replay", "no/such/folder"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("tradekit: no/such/folder holds no files of bars")
+    assert told.count("\n") == 1
 
 
-def test_an_empty_folder_is_one_sentence_and_a_failure(capsys, tmp_path):
-    assert main(["demo", "--data", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("tradekit: ")
-
-
-def test_a_symbol_that_nobody_has_is_told_and_a_failure(capsys):
-    assert main(["demo", "--symbols", "NOSUCH"]) == 1
-    assert "NOSUCH" in capsys.readouterr().out
-
-
-def test_a_folder_of_daily_bars_is_looked_at_by_day(capsys, tmp_path):
-    days = np.arange("2023-01-02", "2024-06-01", dtype="M8[D]")
-    days = days[np.is_busday(days)]
-    close = 100 + 10 * np.sin(np.arange(len(days)) / 7)
-    lines = [
-        f"{d},{c:.2f},{c + 1:.2f},{c - 1:.2f},{c:.2f},1000"
-        for d, c in zip(days, close, strict=True)
-    ]
-    (tmp_path / "WAVE.csv").write_text("\n".join(["date,open,high,low,close,volume", *lines]))
-    assert main(["demo", "--data", str(tmp_path)]) == 0
-    shown = capsys.readouterr().out
-    assert "SIMULATED" not in shown
-    assert "1Day" in shown
-    assert "5Min" not in shown
-
-
-def test_every_session_of_spy_minutes_is_looked_at(market_data, capsys):
-    assert main(["demo", "--data", str(market_data / "bars" / "1m"), "--symbols", "SPY"]) == 0
-    first = capsys.readouterr().out
-    assert all(timeframe in first for timeframe in ("5Min", "1Hour", "1Day"))
-    assert main(["demo", "--data", str(market_data / "bars" / "1m"), "--symbols", "SPY"]) == 0
-    assert capsys.readouterr().out == first
-
-
-def test_sixty_symbols_of_daily_bars_are_looked_at(market_data, capsys):
-    assert main(["demo", "--data", str(market_data / "bars" / "1d" / "smallmid-split")]) == 0
-    assert "80 symbols" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("demo", "--from", "June"), "'June' is no day"),
+        ((), "COMMAND"),
+        (("trade",), "invalid choice"),
+    ],
+)
+def test_a_word_that_is_not_understood_ends_the_command(words, told, capsys):
+    with pytest.raises(SystemExit):
+        main(list(words))
+    assert told in capsys.readouterr().err

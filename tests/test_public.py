@@ -43,10 +43,12 @@ def exports(module: str) -> list[str]:
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """Every public name, once, under the module that a user would import it from."""
+    """Every public name, once, under the module that it lives in."""
+    rooms = {name for module in MODULES[1:] for name in exports(module)}
     for module in MODULES:
         for name in exports(module):
-            yield f"{module}.{name}", getattr(importlib.import_module(module), name)
+            if module != "tradekit" or name not in rooms:  # the front door leads to the rooms
+                yield f"{module}.{name}", getattr(importlib.import_module(module), name)
 
 
 def own(cls: type) -> list[type]:

@@ -6,6 +6,7 @@ vendor, no disk, no clock and no network.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,18 +40,28 @@ if TYPE_CHECKING:
     from ._core.sink import EventQuery, Sink
     from ._core.source import BarsProvider, DataSource
     from ._core.timeframe import Timeframe
+    from .data import MultiSourceDataManager
+    from .execution import PaperBroker, RiskGate
+    from .journal import ComprehensiveLogger
+    from .regime import MarketRegimeDetector
+    from .signals import MultiSourceSignalAggregator, aggregate_signals
+    from .timeframes import MultiTimeframeScanner
+    from .watchlist import DynamicWatchlistManager, WatchlistCategory
+
+# What we log is for whoever configures logging; nobody else is shown any of it.
+logging.getLogger("tradekit").addHandler(logging.NullHandler())
 
 _HOMES = {
-    "barriers": ("Exit", "Outcomes", "triple_barrier"),
-    "bar": ("Bar",),
-    "bars": ("Bars",),
-    "blocking": ("Blocking",),
-    "calendar": ("Calendar", "calendar_for"),
-    "candidate": ("Candidate",),
-    "columns": ("Extra",),
-    "clock": ("Clock", "FixedClock", "ReplayClock", "SystemClock"),
-    "detector": ("Detections", "SignalDetector"),
-    "errors": (
+    "_core.barriers": ("Exit", "Outcomes", "triple_barrier"),
+    "_core.bar": ("Bar",),
+    "_core.bars": ("Bars",),
+    "_core.blocking": ("Blocking",),
+    "_core.calendar": ("Calendar", "calendar_for"),
+    "_core.candidate": ("Candidate",),
+    "_core.columns": ("Extra",),
+    "_core.clock": ("Clock", "FixedClock", "ReplayClock", "SystemClock"),
+    "_core.detector": ("Detections", "SignalDetector"),
+    "_core.errors": (
         "ContractError",
         "CredentialsError",
         "NoDataError",
@@ -61,15 +72,22 @@ _HOMES = {
         "TradekitError",
         "UsageError",
     ),
-    "event": ("Event",),
-    "indicators": ("Indicators", "crossed_above", "crossed_below"),
-    "regime": ("Regime", "RegimeAnalysis", "RegimeModel"),
-    "resample": ("resample",),
-    "signal": ("Direction", "Signal", "SignalStrength", "SignalType"),
-    "sink": ("EventQuery", "Sink"),
-    "request": ("BarsRequest", "Capabilities", "Fetched"),
-    "source": ("BarsProvider", "DataSource"),
-    "timeframe": ("Timeframe",),
+    "_core.event": ("Event",),
+    "_core.indicators": ("Indicators", "crossed_above", "crossed_below"),
+    "_core.regime": ("Regime", "RegimeAnalysis", "RegimeModel"),
+    "_core.resample": ("resample",),
+    "_core.signal": ("Direction", "Signal", "SignalStrength", "SignalType"),
+    "_core.sink": ("EventQuery", "Sink"),
+    "_core.request": ("BarsRequest", "Capabilities", "Fetched"),
+    "_core.source": ("BarsProvider", "DataSource"),
+    "_core.timeframe": ("Timeframe",),
+    "data": ("MultiSourceDataManager",),
+    "execution": ("PaperBroker", "RiskGate"),
+    "journal": ("ComprehensiveLogger",),
+    "regime": ("MarketRegimeDetector",),
+    "signals": ("MultiSourceSignalAggregator", "aggregate_signals"),
+    "timeframes": ("MultiTimeframeScanner",),
+    "watchlist": ("DynamicWatchlistManager", "WatchlistCategory"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -83,11 +101,13 @@ __all__ = [
     "Candidate",
     "Capabilities",
     "Clock",
+    "ComprehensiveLogger",
     "ContractError",
     "CredentialsError",
     "DataSource",
     "Detections",
     "Direction",
+    "DynamicWatchlistManager",
     "Event",
     "EventQuery",
     "Exit",
@@ -95,14 +115,20 @@ __all__ = [
     "Fetched",
     "FixedClock",
     "Indicators",
+    "MarketRegimeDetector",
+    "MultiSourceDataManager",
+    "MultiSourceSignalAggregator",
+    "MultiTimeframeScanner",
     "NoDataError",
     "Outcomes",
+    "PaperBroker",
     "PluginError",
     "RateLimitError",
     "Regime",
     "RegimeAnalysis",
     "RegimeModel",
     "ReplayClock",
+    "RiskGate",
     "Signal",
     "SignalDetector",
     "SignalStrength",
@@ -114,6 +140,8 @@ __all__ = [
     "Timeframe",
     "TradekitError",
     "UsageError",
+    "WatchlistCategory",
+    "aggregate_signals",
     "calendar_for",
     "crossed_above",
     "crossed_below",
@@ -129,7 +157,7 @@ def __getattr__(name: str) -> Any:
         return version("tradekit")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'tradekit' has no attribute {name!r}")
-    value = getattr(import_module(f"._core.{_HOME_OF[name]}", __name__), name)
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
     globals()[name] = value
     return value
 

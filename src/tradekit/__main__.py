@@ -1,4 +1,4 @@
-"""``python -m tradekit demo``: the main job in small, offline."""
+"""``python -m tradekit demo``: a bot made of all rooms, offline unless it is told otherwise."""
 
 from __future__ import annotations
 
@@ -26,39 +26,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 when it could not be done; the reason stands on standard error.
+        0, or 1 when it could not be done; the reason stands on standard error. 130 when it was
+        interrupted.
 
     Examples
     --------
-    >>> main(["demo", "--data", "no/such/folder"])
+    >>> main(["demo", "--replay", "no/such/folder"])
     1
     """
-    options = _parser().parse_args(arguments)
     try:
-        return int(_example("first_look.demo").run(options.data, options.symbols, options.seed))
+        bot = _example("trading_bot.run")
+        return int(bot.run(_parser(bot).parse_args(arguments)))
     except TradekitError as error:
         print(f"tradekit: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(bot: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tradekit", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    demo = commands.add_parser(
-        "demo", help="look at a market through four detectors, and see what became of it"
-    )
-    demo.add_argument(
-        "--data", metavar="DIR", help="a folder of CSV or Parquet bars; else simulated"
-    )
-    demo.add_argument(
-        "--symbols", type=_words, default=[], metavar="A,B", help="only these symbols"
-    )
-    demo.add_argument("--seed", type=int, default=0, help="of the simulated market")
+    says = "run the example bot, on a simulated market unless told otherwise"
+    bot.add_options(commands.add_parser("demo", help=says, description=says))
     return parser
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _example(module: str) -> Any:

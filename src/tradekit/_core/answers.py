@@ -224,7 +224,7 @@ def _as_bars(source: DataSource, request: BarsRequest, symbol: str, answer: Any)
 
 
 def _nothing(
-    source: DataSource, symbol: str, got: str, request: BarsRequest, **facts: str
+    source: DataSource, symbol: str, got: str, request: BarsRequest, **facts: Any
 ) -> NoDataError:
     window = f" from {request.start or 'the beginning'} to {request.end or 'now'}"
     return NoDataError(

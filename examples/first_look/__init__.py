@@ -1,1 +1,0 @@
-"""A first look: four detectors over a market, and what became of what they said."""

@@ -1,0 +1,213 @@
+"""The reference bot, end to end: what it shows, what it writes, and that it writes it twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+
+from tradekit import BarsRequest, EventQuery, FixedClock, UsageError
+from tradekit.data import SimulatedSource
+from tradekit.journal import SQLiteSink, read_export
+
+WEEK = ("--symbols", "SPY,QQQ,IWM,AAPL", "--from", "2024-06-25", "--to", "2024-06-27")
+# Words that open a connection, or ask where to open one, end the process.
+OFFLINE = """
+import sys
+def refuse(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto"):
+        raise SystemExit(f"the network was used: {event} {args}")
+sys.addaudithook(refuse)
+from tradekit.__main__ import main
+raise SystemExit(main(sys.argv[1:]))
+"""
+# Where nobody listens: a network that is down, wherever the test runs.
+NO_NETWORK = dict.fromkeys(
+    ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+)
+
+
+@pytest.fixture(scope="module")
+def week(play, tmp_path_factory):
+    """Three days of the simulated market: what was shown, and the journal."""
+    path = tmp_path_factory.mktemp("week") / "journal.db"
+    with redirect_stdout(StringIO()) as shown:
+        assert play(*WEEK, "--journal", path) == 0
+    return shown.getvalue(), path
+
+
+@pytest.fixture(scope="module")
+def events(week):
+    with SQLiteSink(week[1]) as sink:
+        return sink.read()
+
+
+def test_every_screen_says_that_the_market_is_simulated(week):
+    titles = ("A bot on", "Health", "Daily summary", "Weekly report")
+    shown = week[0]
+    assert all(title in shown for title in titles)
+    assert shown.count("SIMULATED MARKET") == len(titles) + 1  # and once before anything is read
+
+
+def test_setups_are_executed_and_missed_and_none_is_left_open(events):
+    kinds = Counter(event.kind for event in events)
+    assert kinds["SetupExecuted"] > 3
+    assert kinds["SetupMissed"] > 3
+    ended = {e.setup for e in events if e.kind in {"SetupExecuted", "SetupMissed"}}
+    assert {e.setup for e in events if e.kind == "SetupDetected"} == ended
+
+
+def test_the_regime_and_the_watchlist_stand_in_the_journal(events):
+    assert [e.regime for e in events if e.kind == "MarketConditionChanged"]
+    assert [e for e in events if e.kind == "WatchlistChanged" and e.added]
+
+
+def test_every_fill_belongs_to_a_setup_and_comes_after_its_order(events):
+    submitted = {e.order: e.time for e in events if e.kind == "OrderSubmitted"}
+    fills = [e for e in events if e.kind == "OrderFilled"]
+    detected = {e.setup for e in events if e.kind == "SetupDetected"}
+    assert fills
+    assert all(fill.setup in detected for fill in fills)
+    entries = [fill for fill in fills if fill.order in submitted]
+    assert all(fill.time >= submitted[fill.order] for fill in entries)
+
+
+def test_what_became_of_setups_is_known_for_taken_and_missed_ones(events):
+    resolved = {e.setup for e in events if e.kind == "SetupResolved"}
+    for kind in ("SetupExecuted", "SetupMissed"):
+        assert resolved & {e.setup for e in events if e.kind == kind}
+
+
+def test_nothing_is_known_before_it_happened(events):
+    assert all(event.seen_at >= event.time for event in events)
+
+
+def test_twice_the_same_market_gives_the_same_journal_byte_for_byte(week, play, tmp_path):
+    again = tmp_path / "journal.db"
+    with redirect_stdout(StringIO()):
+        play(*WEEK, "--journal", again)
+    assert again.read_bytes() == week[1].read_bytes()
+
+
+def test_the_export_holds_what_the_journal_holds(week, events):
+    (export,) = week[1].parent.glob("*.json")
+    kept = read_export(export)
+    assert list(kept) == list(events)[: len(kept)]
+    assert json.loads(export.read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two collections that hold the same symbol: days of three funds, and minutes of one."""
+    root = tmp_path_factory.mktemp("bars")
+    source = SimulatedSource(clock=FixedClock(datetime(2024, 6, 28, 22, tzinfo=UTC)))
+    for name, symbols, timeframe, limit in (
+        ("days", ("SPY", "QQQ", "IWM"), "1Day", 400),
+        ("minutes", ("SPY",), "5Min", 78 * 8),
+    ):
+        (root / name).mkdir()
+        request = BarsRequest(symbols, timeframe, limit=limit)
+        for symbol, bars in source.blocking.fetch(request).bars.items():
+            bars.to_frame().to_csv(root / name / f"{symbol}.csv")
+    return root
+
+
+def test_each_collection_of_a_folder_is_a_run_of_its_own(folder, play, tmp_path):
+    path = tmp_path / "journal.db"
+    with redirect_stdout(StringIO()) as shown:
+        play("--replay", folder, "--from", "2024-06-17", "--to", "2024-06-27", "--journal", path)
+    with SQLiteSink(path) as sink:
+        runs = {event.run: event.mode.value for event in sink.read()}
+    assert runs == {
+        "replay-days-1Day-20240617-20240627": "replay",
+        "replay-minutes-5Min-20240618-20240627": "replay",
+    }
+    assert shown.getvalue().count("REPLAY") == 8
+    assert "SIMULATED" not in shown.getvalue()
+
+
+def test_a_replay_cut_short_says_the_same_up_to_there(folder, play, tmp_path):
+    ends = {"short": "2024-06-21", "long": "2024-06-27"}
+    told = {}
+    for name, end in ends.items():
+        path = tmp_path / f"{name}.db"
+        options = ("--symbols", "SPY", "--timeframe", "5Min", "--from", "2024-06-18", "--to", end)
+        with redirect_stdout(StringIO()):
+            play("--replay", folder / "minutes", *options, "--journal", path)
+        with SQLiteSink(path) as sink:
+            detected = sink.read(EventQuery(kinds="SetupDetected"))
+        told[name] = [(e.time, e.signal_id, e.confidence) for e in detected]
+    assert told["short"]
+    assert told["long"][: len(told["short"])] == told["short"]
+
+
+def test_days_without_bars_are_an_error_and_no_empty_report(folder, play, tmp_path):
+    with pytest.raises(UsageError, match="no bars to run on"):
+        play(
+            "--replay",
+            folder,
+            "--from",
+            "1999-01-01",
+            "--to",
+            "1999-12-31",
+            "--journal",
+            tmp_path / "j",
+        )
+
+
+def test_a_folder_without_bars_says_what_was_expected(play, tmp_path):
+    with pytest.raises(UsageError, match="holds no files of bars"):
+        play("--replay", tmp_path, "--journal", tmp_path / "journal.db")
+
+
+def process(*words, **environment):
+    return subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
+    )
+
+
+@pytest.mark.slow
+def test_the_bot_runs_without_a_network(tmp_path):
+    done = process("-c", OFFLINE, "demo", *WEEK, "--journal", str(tmp_path / "journal.db"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Weekly report" in done.stdout
+
+
+def test_a_live_source_that_cannot_be_reached_is_said_and_ends_the_command(tmp_path):
+    words = ("-m", "tradekit", "demo", "--source", "yahoo", "--journal", str(tmp_path / "j.db"))
+    done = process(*words, **NO_NETWORK)
+    assert done.returncode == 1, done.stdout
+    assert "tradekit: no source has bars of SPY" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "j.db").exists()
+
+
+def test_a_live_source_without_keys_says_which_ones(tmp_path):
+    keys = dict.fromkeys(
+        ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "ALPACA_API_KEY", "ALPACA_SECRET_KEY"), ""
+    )
+    done = process("-m", "tradekit", "demo", "--source", "alpaca", **keys)
+    assert done.returncode == 1
+    assert "APCA_API_KEY_ID" in done.stderr
+
+
+def test_the_bot_looks_at_a_live_source_pass_by_pass(play, tmp_path):
+    path = tmp_path / "journal.db"
+    with redirect_stdout(StringIO()) as shown:
+        assert play("--source", "simulated", "--passes", 1, "--journal", path) == 0
+    assert shown.getvalue().count("SIMULATED MARKET") == 3
+    with SQLiteSink(path) as sink:
+        assert sink.read(EventQuery(kinds=("RunStarted",)))
