@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tradekit._core.errors import UsageError
-from tradekit._core.figures import as_float, count, finite
+from tradekit._core.figures import as_float, count, finite, within
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
@@ -49,3 +49,18 @@ def test_none_is_a_figure_only_where_it_is_the_default():
     assert Fee(1).cents is None
     with pytest.raises(UsageError, match="Fee needs dollars"):
         Fee(None)
+
+
+def test_both_ends_are_within():
+    assert (within("x", 0, 0, 1), within("x", np.float64(1), 0, 1)) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), float("inf"), None, "1", True])
+def test_anything_else_is_refused(wrong):
+    with pytest.raises(UsageError, match=r"cannot use x: expected a number from 0 to 1, got"):
+        within("x", wrong, 0, 1)
+
+
+def test_infinity_is_outside_even_where_there_is_no_end():
+    with pytest.raises(UsageError, match="a number from 0, got inf"):
+        within("x", float("inf"))

@@ -155,7 +155,7 @@ def test_the_day_begins_with_the_equity_before_its_open(desk):
     "wrong", [{"cash": 0}, {"cash": float("nan")}, {"half_spread": -0.1}, {"fee": "0.1"}]
 )
 def test_a_broker_without_cash_or_costs_is_refused(wrong):
-    with pytest.raises(UsageError, match="no such paper broker"):
+    with pytest.raises(UsageError, match="cannot use"):
         PaperBroker(**wrong)
 
 

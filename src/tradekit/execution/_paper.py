@@ -14,7 +14,7 @@ from .._core.calendar import calendar_for
 from .._core.clock import Clock, SystemClock, to_ns
 from .._core.errors import UsageError
 from .._core.event import Mode
-from .._core.figures import as_float
+from .._core.figures import within
 from ._account import Account, Position
 from ._ledger import Ledger
 from ._matching import Candle, candles, enter, leave
@@ -86,10 +86,10 @@ class PaperBroker:
         calendar: str = "XNYS",
     ) -> None:
         self.clock = clock or SystemClock()
-        self.half_spread = _within("half_spread", half_spread, 0.0, 0.5)
-        self.fee = _within("fee", fee, 0.0, 0.5)
+        self.half_spread = within("half_spread", half_spread, 0.0, 0.5)
+        self.fee = within("fee", fee, 0.0, 0.5)
         self.calendar = calendar
-        self._ledger = Ledger(_within("cash", cash, 1e-9, 1e15), self.fee)
+        self._ledger = Ledger(within("cash", cash, 1e-9, 1e15), self.fee)
         self._orders: dict[str, Order] = {}
         self._status: dict[str, OrderStatus] = {}
         self._waiting: dict[str, tuple[Order, int]] = {}  # with the moment of submission
@@ -308,14 +308,6 @@ class PaperBroker:
         session = int(np.searchsorted(opens, moment, side="right"))
         if session > self._session:
             self._session, self._day_start = session, self._ledger.equity
-
-
-def _within(name: str, value: float, least: float, most: float) -> float:
-    number = as_float(value)
-    if isinstance(number, float) and least <= number <= most:
-        return number
-    expected = f"{name} from {least:g} to {most:g}"
-    raise UsageError("no such paper broker", expected=expected, got=repr(value))
 
 
 def _check_bars(symbol: str, bars: object) -> None:

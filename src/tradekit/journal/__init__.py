@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._core.lazy import front
 
 if TYPE_CHECKING:
     from .._core.event import AlertRaised as AlertRaised
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AlertRaised": ".._core.event",
-    "ComprehensiveLogger": "._logger",
-    "ConsoleSink": "._console",
+    "ComprehensiveLogger": "_logger",
+    "ConsoleSink": "_console",
     "ErrorOccurred": ".._core.event",
-    "FanoutSink": "._fanout",
+    "FanoutSink": "_fanout",
     "MarketConditionChanged": ".._core.event",
-    "MemorySink": "._memory",
+    "MemorySink": "_memory",
     "MissReason": ".._core.event",
     "Mode": ".._core.event",
     "OrderFilled": ".._core.event",
@@ -46,7 +47,7 @@ _HOME = {
     "OrderSubmitted": ".._core.event",
     "RunEnded": ".._core.event",
     "RunStarted": ".._core.event",
-    "SQLiteSink": "._sqlite",
+    "SQLiteSink": "_sqlite",
     "SetupDetected": ".._core.event",
     "SetupExecuted": ".._core.event",
     "SetupMissed": ".._core.event",
@@ -55,16 +56,7 @@ _HOME = {
     "TradeEntered": ".._core.event",
     "TradeExited": ".._core.event",
     "WatchlistChanged": ".._core.event",
-    "read_export": "._export",
+    "read_export": "_export",
 }
 __all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name], __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = front(__name__, _HOME)

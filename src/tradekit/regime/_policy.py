@@ -9,7 +9,7 @@ from typing import Any
 
 from .._core.analysis import Regime
 from .._core.errors import UsageError
-from ._ranges import within
+from .._core.figures import within
 
 Strategies = dict[Regime, dict[str, float]]
 

@@ -11,10 +11,9 @@ import numpy as np
 
 from .._core.analysis import Regime
 from .._core.bar import Bar
-from .._core.figures import count
+from .._core.figures import count, within
 from .._core.regime import RegimeModel
 from ._features import HALF_YEAR, MONTH, QUARTER, YEAR, bars_a_year, look
-from ._ranges import within
 
 # Shares of the S&P 500's days from 1950 to 1998, as dated with hindsight: what is known at first.
 _USUAL = {Regime.BULL: 0.42, Regime.BEAR: 0.20, Regime.SIDEWAYS: 0.25, Regime.VOLATILE: 0.13}
