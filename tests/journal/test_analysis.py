@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from tradekit import calendar_for
 from tradekit.journal import (
+    ErrorOccurred,
     MarketConditionChanged,
     OrderFilled,
-    SetupDetected,
     SetupMissed,
     SetupResolved,
 )
 from tradekit.journal import _analysis as analysis
+from tradekit.journal._setup import gather
 
 NOON = datetime(2024, 3, 8, 17, tzinfo=UTC)
 
@@ -35,9 +36,13 @@ def resolved(setup, how, earned):
     return SetupResolved(NOON, setup=setup, symbol="SPY", exit=how, bars_held=3, **prices)
 
 
+def analysed(events):
+    return analysis.missed_analysis(list(gather(events).values()))
+
+
 def test_reasons_come_by_number_and_then_by_name():
     misses = [missed(f"{i}", reason) for i, reason in enumerate(["b", "c", "a", "c", "b", "c"])]
-    assert list(analysis.missed_analysis(misses)["reasons"].items()) == [
+    assert list(analysed(misses)["reasons"].items()) == [
         ("c", 3),
         ("b", 2),
         ("a", 1),
@@ -47,7 +52,7 @@ def test_reasons_come_by_number_and_then_by_name():
 def test_misses_are_priced_by_what_became_of_them():
     misses = [missed("1", "bear"), missed("2", "bear"), missed("3", "bear"), missed("4", "cash")]
     outcomes = [resolved("1", "target", 0.04), resolved("2", "stop", -0.01)]
-    assert analysis.missed_analysis([*misses, *outcomes])["outcomes"] == {
+    assert analysed([*misses, *outcomes])["outcomes"] == {
         "bear": {
             "resolved": 2,
             "pending": 1,
@@ -66,8 +71,8 @@ def test_misses_are_priced_by_what_became_of_them():
 
 
 def test_nothing_seen_is_told_from_nothing_captured():
-    nothing = analysis.missed_analysis([])
-    missed_all = analysis.missed_analysis([missed("1", "bear")])
+    nothing = analysed([])
+    missed_all = analysed([missed("1", "bear")])
     assert (nothing["capture_rate"], nothing["capture_rate_known"]) == (0.0, False)
     assert (missed_all["capture_rate"], missed_all["capture_rate_known"]) == (0.0, True)
 
@@ -124,17 +129,14 @@ def test_a_summary_carries_the_regime_and_counts_only_its_own_period():
         time = NOON + timedelta(hours=hours)
         return MarketConditionChanged(time, regime=regime, confidence=60.0, previous=previous)
 
-    seen = SetupDetected(
-        NOON - timedelta(hours=2),
-        symbol="SPY",
-        signal_type="gap",
-        direction="bullish",
-        confidence=1.0,
-    )
-    before = analysis.period_summary([seen, change(-1, "bear", None)], NOON)
-    assert (before["regime"], before["regime_changes"]) == ("bear", [])
-    assert before["opportunities_detected"] == 0
-    after = analysis.period_summary([change(-1, "bear", None), change(1, "bull", "bear")], NOON)
+    def error(hours):
+        return ErrorOccurred(NOON + timedelta(hours=hours), component="data", message="gone")
+
+    earlier = [error(-2), change(-1, "bear", None)]
+    before = analysis.period_summary([], earlier, NOON)
+    assert (before["regime"], before["regime_changes"], before["errors"]) == ("bear", [], 0)
+    after = analysis.period_summary([], [*earlier, change(1, "bull", "bear"), error(1)], NOON)
+    assert after["errors"] == 1
     assert after["regime"] == "bull"
     assert after["regime_changes"] == [
         {"time": "2024-03-08T18:00:00+00:00", "from": "bear", "to": "bull", "confidence": 60.0}

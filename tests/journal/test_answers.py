@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tradekit import Bars, UsageError
+from tradekit import Bars, ReplayClock, UsageError
 from tradekit.journal import ComprehensiveLogger, MemorySink
 
 SEEN = {"price": 100.0, "price_target": 104.0, "stop_loss": 98.0}
@@ -34,6 +36,59 @@ def test_an_analysis_looks_back_as_far_as_it_is_told(journal, clock):
     journal.log_opportunity_missed("NEW", "gap", "regime")
     assert journal.get_missed_opportunity_analysis(1)["by_symbol"] == {"NEW": 1}
     assert journal.get_missed_opportunity_analysis()["by_symbol"] == {"NEW": 1, "OLD": 1}
+
+
+def test_what_is_decided_later_counts_where_the_setup_was_first_seen(journal, clock):
+    detect(journal)
+    clock.move_to(clock.now() + timedelta(hours=30))
+    journal.log_opportunity_missed("SPY", "gap", "regime")
+    journal.log_opportunity_missed("QQQ", "gap", "cash")
+    day, both = (
+        journal.get_missed_opportunity_analysis(),
+        journal.get_missed_opportunity_analysis(31),
+    )
+    assert (day["total_detected"], day["total_unlinked"], day["reasons"]) == (0, 1, {"cash": 1})
+    assert (both["total_detected"], both["total_unlinked"]) == (1, 1)
+    assert both["reasons"] == {"cash": 1, "regime": 1}
+
+
+def test_a_session_counts_its_own_setups_and_what_became_of_them_later(journal, clock):
+    detect(journal)
+    clock.move_to(datetime.fromisoformat("2024-03-11T14:00+00:00"))
+    journal.log_opportunity_executed("SPY", "gap", 60.0, 100.0, 1.0)
+    journal.log_trade_entry("SPY", "BUY", 1.0, 100.0)
+    monday, friday = journal.get_daily_summary(), journal.get_daily_summary(date(2024, 3, 8))
+    assert (friday["opportunities_executed"], friday["capture_rate"]) == (1, 100.0)
+    assert (monday["opportunities_executed"], monday["opportunities_unlinked"]) == (0, 0)
+    assert (monday["capture_rate_known"], monday["trades_entered"]) == (False, 1)
+    assert "no setups" in journal.daily_report()
+    assert "  executed        1" in journal.daily_report(date(2024, 3, 8)).splitlines()
+
+
+ACTS = {
+    "detect": detect,
+    "miss": lambda journal, symbol: journal.log_opportunity_missed(symbol, "gap", "regime"),
+    "execute": lambda journal, symbol: journal.log_opportunity_executed(symbol, "gap", 60, 9, 1),
+    "enter": lambda journal, symbol: journal.log_trade_entry(symbol, "BUY", 1.0, 100.0),
+}
+STEPS = st.tuples(st.integers(0, 30), st.sampled_from(sorted(ACTS)), st.sampled_from("AB"))
+
+
+@given(st.lists(STEPS, max_size=12))
+def test_every_setup_of_a_day_ends_once_and_every_setup_has_one_day(steps):
+    clock = ReplayClock(datetime.fromisoformat("2024-03-04T00:00+00:00"))
+    journal = ComprehensiveLogger(sinks=[MemorySink()], clock=clock, calendar="24/7")
+    for hours, act, symbol in steps:
+        clock.move_to(clock.now() + timedelta(hours=hours))
+        ACTS[act](journal, symbol)
+    first = {}
+    for event in journal.read():
+        first.setdefault(event.setup, event.time.date())
+    for day in (date(2024, 3, 4) + timedelta(days=n) for n in range(16)):
+        said = journal.get_daily_summary(day)
+        ends = (said[f"opportunities_{end}"] for end in ("executed", "missed", "undecided"))
+        seen = said["opportunities_detected"] + said["opportunities_unlinked"]
+        assert sum(ends) == seen == list(first.values()).count(day)
 
 
 def test_hours_count_every_run_of_the_mode_and_health_this_run_alone(sink, clock):

@@ -1,27 +1,27 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tradekit.journal import SetupDetected, SetupExecuted, SetupMissed, SetupResolved, TradeEntered
-from tradekit.journal._setup import funnel, gather, percent
+from tradekit.journal._setup import funnel, gather, percent, seen_between
 
 NOON = datetime(2024, 3, 8, 16, 30, tzinfo=UTC)
 
 ABOUT = {"symbol": "SPY", "signal_type": "gap"}
 
 
-def detected(setup):
-    return SetupDetected(NOON, setup=setup, direction="bullish", confidence=60.0, **ABOUT)
+def detected(setup, time=NOON):
+    return SetupDetected(time, setup=setup, direction="bullish", confidence=60.0, **ABOUT)
 
 
 def executed(setup):
     return SetupExecuted(NOON, setup=setup, confidence=60.0, size=1.0, **ABOUT)
 
 
-def missed(setup, code="regime"):
-    return SetupMissed(NOON, setup=setup, code=code, reason=code, **ABOUT)
+def missed(setup, code="regime", time=NOON, **more):
+    return SetupMissed(time, setup=setup, code=code, reason=code, **ABOUT, **more)
 
 
 def entered(setup):
@@ -43,7 +43,7 @@ def resolved(setup):
         ([detected("a"), missed("a")], "missed"),
         ([detected("a"), missed("a"), executed("a")], "executed"),
         ([detected("a"), executed("a"), missed("a")], "executed"),
-        ([missed("a")], "missed"),
+        ([missed("a", unlinked=True)], "missed"),
     ],
 )
 def test_a_setup_is_counted_once_as_what_became_of_it(events, counted):
@@ -62,6 +62,23 @@ def test_a_failed_execution_is_an_attempt():
 def test_the_outcome_of_a_setup_that_is_not_known_opens_none():
     assert gather([resolved("gone")]) == {}
     assert gather([detected("a"), resolved("a")])["a"].resolved == resolved("a")
+
+
+def test_a_setup_belongs_to_the_moment_at_which_it_was_first_seen():
+    later = NOON + timedelta(hours=1)
+    events = [
+        *(detected("a"), detected("b", later), missed("a", time=later)),
+        missed("unlinked", time=later, unlinked=True),
+        missed("of an earlier setup", time=later),
+    ]
+    setups = gather(events).values()
+    assert [setup.id for setup in seen_between(setups, NOON, NOON)] == ["a"]
+    assert [setup.id for setup in seen_between(setups, later, later)] == ["b", "unlinked"]
+
+
+def test_only_a_decision_that_opened_its_setup_is_unlinked():
+    setups = gather([missed("a", unlinked=True), missed("b"), detected("c"), missed("c")])
+    assert [setup.id for setup in setups.values() if setup.is_unlinked] == ["a"]
 
 
 def test_a_share_of_nothing_is_zero():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,18 +21,16 @@ from .._core.event import (
     TradeEntered,
     TradeExited,
 )
-from ._setup import Setup, funnel, gather, percent
+from ._setup import Setup, funnel, percent
 
 _HOUR = 3_600 * 10**9
 _BUYS = frozenset({"buy", "long"})
 
 
-def missed_analysis(events: Iterable[Event]) -> dict[str, Any]:
+def missed_analysis(setups: Sequence[Setup]) -> dict[str, Any]:
     """Tell which setups were let go, why, and what they would have earned."""
-    setups = gather(events)
-    counts = funnel(setups.values())
-    misses = [(setup, setup.missed) for setup in setups.values() if setup.missed]
-    misses = [(setup, miss) for setup, miss in misses if setup.is_missed]
+    counts = funnel(setups)
+    misses = [(setup, setup.missed) for setup in setups if setup.missed and setup.is_missed]
     return {
         "reasons": _ranked(miss.reason for _, miss in misses),
         "codes": _ranked(miss.code.value for _, miss in misses),
@@ -48,12 +46,16 @@ def missed_analysis(events: Iterable[Event]) -> dict[str, Any]:
     }
 
 
-def period_summary(events: Iterable[Event], start: datetime) -> dict[str, Any]:
-    """Sum up what happened from ``start`` on; earlier events only open positions and regimes."""
-    known = list(events)
-    now = [event for event in known if event.time >= start]
-    counts = funnel(gather(now).values())
-    changes = [event for event in known if isinstance(event, MarketConditionChanged)]
+def period_summary(
+    setups: Sequence[Setup], events: Sequence[Event], start: datetime
+) -> dict[str, Any]:
+    """Sum up a period: its setups, and what else happened from ``start`` on.
+
+    Earlier events only open positions and regimes.
+    """
+    counts = funnel(setups)
+    kinds = Counter(type(event) for event in events if event.time >= start)
+    changes = [event for event in events if isinstance(event, MarketConditionChanged)]
     return {
         "opportunities_detected": counts["detected"],
         "opportunities_executed": counts["executed"],
@@ -61,11 +63,11 @@ def period_summary(events: Iterable[Event], start: datetime) -> dict[str, Any]:
         "opportunities_undecided": counts["undecided"],
         "opportunities_unlinked": counts["unlinked"],
         **_capture(counts),
-        "trades_entered": sum(isinstance(event, TradeEntered) for event in now),
-        "trades_exited": sum(isinstance(event, TradeExited) for event in now),
-        "fills": sum(isinstance(event, OrderFilled) for event in now),
-        "pnl": profit(known, start),
-        "errors": sum(isinstance(event, ErrorOccurred) for event in now),
+        "trades_entered": kinds[TradeEntered],
+        "trades_exited": kinds[TradeExited],
+        "fills": kinds[OrderFilled],
+        "pnl": profit(events, start),
+        "errors": kinds[ErrorOccurred],
         "regime": changes[-1].regime if changes else None,
         "regime_changes": [_change(event) for event in changes if event.time >= start],
     }

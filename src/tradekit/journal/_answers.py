@@ -17,17 +17,21 @@ from .._core.clock import to_ns
 from .._core.errors import UsageError
 from .._core.event import SetupResolved
 from .._core.figures import count
+from .._core.sink import EventQuery
 from ._analysis import missed_analysis, open_hours, period_summary, session_window
 from ._export import write_export
 from ._journal import Journal
 from ._outcomes import resolve_outcomes
 from ._report import report_text
-from ._setup import funnel, gather, percent
+from ._setup import Setup, funnel, gather, percent, seen_between
 
-_DECIDED = ("SetupDetected", "SetupExecuted", "SetupMissed", "TradeEntered")
+# What follows the detection of a setup.
+_FOLLOWS = ("SetupExecuted", "SetupMissed", "TradeEntered", "SetupResolved")
 # What positions and regimes are carried over from before a period.
 _CARRIED = ("OrderFilled", "MarketConditionChanged")
-_SUMMED = (*_DECIDED, *_CARRIED, "TradeExited", "ErrorOccurred")
+_SUMMED = (*_CARRIED, "TradeEntered", "TradeExited", "ErrorOccurred")
+# The end of a query is left out of it, that of a period is not.
+_TICK = timedelta(microseconds=1)
 
 
 class Answers(Journal):
@@ -58,7 +62,8 @@ class Answers(Journal):
         SinkError
             When the journal cannot be read now.
         """
-        return self._missed(self._since(hours, "hours", timedelta(hours=1)), self.clock.now())
+        start = self._since(hours, "hours", timedelta(hours=1))
+        return missed_analysis(self._setups(start, self.clock.now()))
 
     def get_daily_summary(self, day: date | None = None) -> dict[str, Any]:
         """Sum up one session; what happens on a closed day belongs to the session before it.
@@ -85,7 +90,8 @@ class Answers(Journal):
             When the journal cannot be read now.
         """
         session, start, end = self._session(day)
-        return {"session": session, "mode": self.mode.value, **self._summary(start, end)}
+        summary = self._summary(self._setups(start, end), start, end)
+        return {"session": session, "mode": self.mode.value, **summary}
 
     def calculate_opportunity_capture_rate(self) -> float:
         """Give the share of this run's setups that were executed, in percent.
@@ -164,7 +170,7 @@ class Answers(Journal):
             raise UsageError("no bars", expected="Bars by symbol", got=repr(bars), hint=hint)
         last = count(horizon, "time must be up at some bar", "horizon=20")
         now = self.clock.now()
-        setups = gather(self._read(kinds=(*_DECIDED, "SetupResolved"))).values()
+        setups = gather(self._read(kinds=("SetupDetected", *_FOLLOWS))).values()
         known = {symbol: each.until(now) for symbol, each in bars.items()}
         found = resolve_outcomes(setups, known, horizon=last, cost=cost, seen_at=now)
         with self.batch():
@@ -194,7 +200,7 @@ class Answers(Journal):
         SinkError
             When the journal cannot be read, or the file not be written.
         """
-        events = self._read(run=self.run)
+        events = self.read(EventQuery(run=self.run))
         if path is None:
             folder = self.path.parent if self.path else Path.cwd()
             path = folder / f"{re.sub('[^a-zA-Z0-9_.-]', '_', self.run)}.{format}"
@@ -247,17 +253,20 @@ class Answers(Journal):
         return self._report(f"{start:%Y-%m-%d} to {end:%Y-%m-%d}", start, end)
 
     def _report(self, title: str, start: datetime, end: datetime) -> str:
-        summary, missed = self._summary(start, end), self._missed(start, end)
-        return report_text(title, self.mode.value, summary, missed)
+        setups = self._setups(start, end)
+        summary = self._summary(setups, start, end)
+        return report_text(title, self.mode.value, summary, missed_analysis(setups))
 
-    def _missed(self, start: datetime, end: datetime) -> dict[str, Any]:
-        decided = [e for e in self._read(kinds=_DECIDED, start=start) if e.time <= end]
-        return missed_analysis((*decided, *self._read(kinds="SetupResolved", start=start)))
+    def _setups(self, start: datetime, end: datetime) -> list[Setup]:
+        """Setups first seen in a period, and what was said of them up to now."""
+        detected = self._read(kinds="SetupDetected", start=start, end=end + _TICK)
+        followed = self._read(kinds=_FOLLOWS, start=start)
+        return seen_between(gather((*detected, *followed)).values(), start, end)
 
-    def _summary(self, start: datetime, end: datetime) -> dict[str, Any]:
+    def _summary(self, setups: list[Setup], start: datetime, end: datetime) -> dict[str, Any]:
         before = self._read(kinds=_CARRIED, end=start)
-        during = [e for e in self._read(kinds=_SUMMED, start=start) if e.time <= end]
-        return period_summary((*before, *during), start)
+        during = self._read(kinds=_SUMMED, start=start, end=end + _TICK)
+        return period_summary(setups, (*before, *during), start)
 
     def _session(self, day: date | None) -> tuple[str, datetime, datetime]:
         calendar = calendar_for(self.calendar)

@@ -113,6 +113,39 @@ class Journal:
             self._recorder.note(event)
             return event
 
+    def read(self, query: EventQuery | None = None) -> tuple[Event, ...]:
+        """Read back what the journal holds, oldest first, whatever its run or mode.
+
+        Parameters
+        ----------
+        query : EventQuery, optional
+            Which events; all without it. What a `batch` holds back is written first.
+
+        Returns
+        -------
+        tuple of Event
+            As they were kept, and what still waits to be.
+
+        Raises
+        ------
+        UsageError
+            When the query is none.
+        SinkError
+            When the journal cannot be read now.
+
+        Examples
+        --------
+        >>> from tradekit import EventQuery
+        >>> from tradekit.journal import ComprehensiveLogger, MemorySink
+        >>> journal = ComprehensiveLogger(sinks=[MemorySink()])
+        >>> miss = journal.log_opportunity_missed("SPY", "breakout", "no_capital")
+        >>> journal.read(EventQuery(kinds="SetupMissed", symbol="SPY")) == (miss,)
+        True
+        """
+        with self._lock:
+            self._write_batch()
+            return self._sink.read(query)
+
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Write the events of a ``with`` block together when it ends: fast, for replays.
@@ -221,10 +254,8 @@ class Journal:
             self._sink.write(batch)
 
     def _read(self, **wanted: Any) -> tuple[Event, ...]:
-        """Events of this mode, whatever their run unless it is asked for."""
-        with self._lock:
-            self._write_batch()
-            found = self._sink.read(EventQuery(**wanted))
+        """Events of this mode, whatever their run."""
+        found = self.read(EventQuery(**wanted))
         return tuple(event for event in found if event.mode is self.mode)
 
     def _free_name(self) -> str:

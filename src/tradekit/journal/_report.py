@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 _MOST = 10
+# A report stands in a box of 100 columns.
+_WIDTH = 92
+_REASON = 40
 
 
 def report_text(title: str, mode: str, summary: dict[str, Any], missed: dict[str, Any]) -> str:
@@ -17,7 +20,7 @@ def report_text(title: str, mode: str, summary: dict[str, Any], missed: dict[str
         _market(summary),
         _money(mode, summary),
     )
-    return "\n".join(line for section in sections for line in section) + "\n"
+    return "\n".join(_cut(line, _WIDTH) for section in sections for line in section)
 
 
 def _heading(title: str, mode: str) -> Iterator[str]:
@@ -39,26 +42,31 @@ def _misses(missed: dict[str, Any]) -> Iterator[str]:
     yield "Missed, by reason, and what that would have earned a trade, after costs"
     if not missed["reasons"]:
         yield "  none"
+        return
+    yield _row("missed", "reason", "ended", "at target", "mean net", "pending")
     for reason, number in list(missed["reasons"].items())[:_MOST]:
-        yield f"  {number:>5}  {_cut(reason):<44} {_outcome(missed['outcomes'][reason])}"
+        yield _row(number, _cut(_line(reason), _REASON), *_outcome(missed["outcomes"][reason]))
     if (rest := len(missed["reasons"]) - _MOST) > 0:
         yield f"  and {rest} more reasons"
 
 
-def _outcome(outcome: dict[str, Any]) -> str:
-    pending = f"{outcome['pending']} pending"
-    if not outcome["resolved"]:
-        return pending
-    return (
-        f"{outcome['mean_net_return']:+.2%} on average, {outcome['hit_rate_percent']:.0f}% at "
-        f"target, {outcome['resolved']} resolved, {pending}"
-    )
+def _row(*cells: object) -> str:
+    missed, reason, ended, hits, earned, pending = cells
+    return f"  {missed:>6}  {reason:<{_REASON}}  {ended:>5}  {hits:>9}  {earned:>8}  {pending:>7}"
+
+
+def _outcome(outcome: dict[str, Any]) -> tuple[object, ...]:
+    ended, pending = outcome["resolved"], outcome["pending"]
+    if not ended:
+        return ended, "-", "-", pending
+    hits, earned = outcome["hit_rate_percent"], outcome["mean_net_return"]
+    return ended, f"{hits:.0f}%", f"{earned:+.2%}", pending
 
 
 def _market(summary: dict[str, Any]) -> Iterator[str]:
-    yield f"Market regime: {summary['regime'] or 'unknown'}"
+    yield f"Market regime: {_line(summary['regime'] or 'unknown')}"
     for change in summary["regime_changes"]:
-        was, now = change["from"] or "unknown", change["to"]
+        was, now = _line(change["from"] or "unknown"), _line(change["to"])
         yield f"  {change['time'][:16]}Z  {was} -> {now} ({change['confidence']:.0f}%)"
     yield f"Errors: {summary['errors']}"
 
@@ -70,6 +78,10 @@ def _money(mode: str, summary: dict[str, Any]) -> Iterator[str]:
         yield f"Fills: {summary['fills']}, realised {summary['pnl']:+.2f} after fees ({mode})"
 
 
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 44 else f"{line[:43]}…"
+def _line(text: str) -> str:
+    """A bot's own words in one line."""
+    return " ".join(text.split())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

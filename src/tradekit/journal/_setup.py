@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import attrs
 
@@ -27,15 +28,14 @@ class Setup:
     ----------
     id : str
         As its events name it.
-    symbol, signal_type : str
-        Of its first event.
+    opened : Event
+        The first of its events: its detection, or a decision that no detection came before.
     detected, entered, executed, missed, resolved : Event, optional
         Its events.
     """
 
     id: str
-    symbol: str
-    signal_type: str
+    opened: SetupDetected | Decision
     detected: SetupDetected | None = None
     entered: TradeEntered | None = None
     executed: SetupExecuted | None = None
@@ -54,6 +54,21 @@ class Setup:
             self.missed = event
         else:
             self.resolved = event
+
+    @property
+    def symbol(self) -> str:
+        """Whose occasion it is."""
+        return self.opened.symbol
+
+    @property
+    def signal_type(self) -> str:
+        """Of which kind of signal; empty where its first event does not say."""
+        return signal_type_of(self.opened)
+
+    @property
+    def is_unlinked(self) -> bool:
+        """Whether a decision opened it without a detection."""
+        return not isinstance(self.opened, SetupDetected) and self.opened.unlinked
 
     @property
     def is_executed(self) -> bool:
@@ -84,10 +99,22 @@ def collect(setups: dict[str, Setup], event: Event) -> None:
     if isinstance(event, SetupDetected | Decision):
         name = event.setup or event.id
         if name not in setups:
-            setups[name] = Setup(name, event.symbol, signal_type_of(event))
+            setups[name] = Setup(name, event)
         setups[name].add(event)
     elif isinstance(event, SetupResolved) and event.setup in setups:
         setups[event.setup].add(event)
+
+
+def seen_between(setups: Iterable[Setup], start: datetime, end: datetime) -> list[Setup]:
+    """Keep setups that were first seen from ``start`` to ``end``, both included.
+
+    A decision that neither opens its setup nor comes with the detection speaks of an earlier one.
+    """
+    return [
+        setup
+        for setup in setups
+        if (setup.detected or setup.is_unlinked) and start <= setup.opened.time <= end
+    ]
 
 
 def signal_type_of(event: SetupDetected | Decision) -> str:
@@ -106,7 +133,7 @@ def funnel(setups: Iterable[Setup]) -> dict[str, int]:
         "executed": sum(s.is_executed for s in known),
         "missed": sum(s.is_missed for s in known),
         "undecided": sum(s.is_undecided for s in known),
-        "unlinked": sum(s.detected is None for s in known),
+        "unlinked": sum(s.is_unlinked for s in known),
         "failed": sum(
             s.missed is not None and s.is_missed and s.missed.code is MissReason.EXECUTION_FAILED
             for s in known
