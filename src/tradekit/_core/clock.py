@@ -78,6 +78,8 @@ def to_utc(moment: datetime) -> datetime:
     >>> to_utc(datetime.fromisoformat("2024-03-08T16:00-05:00")).isoformat()
     '2024-03-08T21:00:00+00:00'
     """
+    if type(moment) is datetime and moment.tzinfo is UTC:
+        return moment
     return from_ns(to_ns(moment))
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from .errors import UsageError
 
+# Nothing has to be asked of these; most detail is made of them.
+_PLAIN = frozenset((str, int, bool, type(None)))
+
 
 def plain(value: Any) -> Any:
     """Turn free detail into JSON values; what JSON cannot say becomes its text.
@@ -29,6 +32,8 @@ def plain(value: Any) -> Any:
     >>> plain({"stop": float("nan"), "tags": ("a", 1)})
     {'stop': 'nan', 'tags': ['a', 1]}
     """
+    if type(value) in _PLAIN:
+        return value
     value = _python(value)
     if value is None or isinstance(value, bool | int):
         return value

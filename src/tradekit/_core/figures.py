@@ -60,6 +60,8 @@ def as_float(value: float | None) -> Any:
     >>> as_float(3), as_float("3")
     (3.0, '3')
     """
+    if type(value) is float:
+        return value
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
 
 

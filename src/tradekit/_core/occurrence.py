@@ -174,8 +174,9 @@ class Event:
                 got=f"{kind} with fields {', '.join(facts)}",
                 hint="a newer tradekit, or import the module that defines it",
             )
-        times = (name for name, is_time in _fields(cls).items() if is_time and name in facts)
-        facts |= {name: _revive(facts[name]) for name in times}
+        for name, is_time in _fields(cls).items():
+            if is_time and isinstance(facts.get(name), str):
+                facts[name] = _revive(facts[name])
         try:
             return cls(**facts)
         except TypeError as error:
@@ -199,9 +200,7 @@ def _digest(said: dict[str, Any]) -> str:
     return blake2b(_compact(said).encode(), digest_size=12).hexdigest()
 
 
-def _revive(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _revive(value: str) -> datetime:
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:

@@ -85,12 +85,13 @@ class EventQuery:
         bool
             Whether every condition holds.
         """
-        wanted = {"symbol": self.symbol, "setup": self.setup, "run": self.run}
         return (
             (not self.kinds or event.kind in self.kinds)
             and (self.start is None or event.time >= self.start)
             and (self.end is None or event.time < self.end)
-            and all(getattr(event, k, None) == v for k, v in wanted.items() if v is not None)
+            and (self.run is None or event.run == self.run)
+            and (self.setup is None or event.setup == self.setup)
+            and (self.symbol is None or getattr(event, "symbol", None) == self.symbol)
         )
 
 

@@ -13,7 +13,9 @@ from .._core.errors import SinkError, UsageError
 from .._core.event import Event
 
 _FIRST = ("id", "kind", "time", "seen_at", "run", "mode", "setup", "seq", "symbol")
+_NESTED = (dict, list)
 _Row = dict[str, Any]
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def write_export(events: Iterable[Event], kind: str, path: Path) -> Path:
@@ -106,7 +108,7 @@ def _parquet(events: list[Event]) -> bytes:
 def _rows(events: list[Event]) -> list[_Row]:
     """Flat columns for people, and the whole event as JSON in the last one."""
     return [
-        {**{k: v for k, v in said.items() if not isinstance(v, dict | list)}, "event": _text(said)}
+        {**{k: v for k, v in said.items() if not isinstance(v, _NESTED)}, "event": _text(said)}
         for said in (event.to_dict() for event in events)
     ]
 
@@ -114,10 +116,6 @@ def _rows(events: list[Event]) -> list[_Row]:
 def _columns(rows: list[_Row]) -> list[str]:
     found = {name for row in rows for name in row} - {*_FIRST, "event"}
     return [*_FIRST, *sorted(found), "event"]
-
-
-def _text(said: _Row) -> str:
-    return json.dumps(said, separators=(",", ":"))
 
 
 def _column(pa: Any, values: list[Any]) -> Any:

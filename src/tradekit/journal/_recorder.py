@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 import attrs
@@ -186,11 +187,16 @@ def _occasion(event: SetupDetected) -> _Occasion:
 
 def _bar(event: SetupDetected) -> int:
     """Number of the bar that a detection falls into; without a timeframe, its moment."""
-    moment = to_ns(event.time)
+    return to_ns(event.time) // _length(event.timeframe)
+
+
+@lru_cache(maxsize=64)
+def _length(timeframe: str | None) -> int:
+    """Nanoseconds of a bar; of a moment where it is none."""
     try:
-        return moment // Timeframe(event.timeframe).ns
+        return Timeframe(timeframe).ns
     except UsageError:
-        return moment
+        return 1
 
 
 def _digest(*parts: str) -> str:

@@ -13,6 +13,8 @@ from .._core.event import Event
 
 E = TypeVar("E", bound=Event)
 
+# What may hold a secret.
+_TEXTUAL = (str, dict, tuple)
 REDACTED = "[redacted]"
 _PREFIXES = ("APCA_", "ALPACA_", "TIINGO_")
 # Shorter values are words like "paper" or "true", which would be torn out of every text.
@@ -42,7 +44,7 @@ class Redactor:
         changes: dict[str, Any] = {}
         for field in attrs.fields(type(event)):
             value = getattr(event, field.name)
-            if isinstance(value, str | dict | tuple) and (clean := self._clean(value)) != value:
+            if isinstance(value, _TEXTUAL) and (clean := self._clean(value)) != value:
                 changes[field.name] = clean
         return attrs.evolve(event, **changes) if changes else event
 
@@ -54,7 +56,7 @@ class Redactor:
                 self._text(name): REDACTED if item and _NAME.search(name) else self._clean(item)
                 for name, item in value.items()
             }
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return type(value)(map(self._clean, value))
         return value
 

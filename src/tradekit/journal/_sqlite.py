@@ -43,6 +43,7 @@ _INSERT = """
 INSERT INTO events (id, time, kind, run, seq, symbol, setup, payload)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
 """
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _CURES = {
     "locked": "close the other writer, or give each its own file; several may read",
     "readonly": "another path, or the right to write to this one",
@@ -201,8 +202,7 @@ def _row(event: Event) -> tuple[object, ...]:
     said = event.to_dict()
     names = (said["run"], event.seq, said.get("symbol"), said["setup"])
     columns = (_column(name) for name in names)
-    payload = json.dumps(said, separators=(",", ":"))
-    return said["id"], _moment(event.time), event.kind, *columns, payload
+    return said["id"], _moment(event.time), event.kind, *columns, _compact(said)
 
 
 def _column(value: object) -> object:
