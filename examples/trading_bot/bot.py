@@ -122,14 +122,12 @@ class TradingBot:
         return self.watchlist_manager.get_all_symbols()[: self.settings.most_symbols]
 
     async def _detect_regime(self) -> RegimeAnalysis | None:
-        indices = await self.data_manager.fetch_many(self.settings.indices, "1Day", 300)
-        try:
-            found = await self.regime_detector.detect_market_regime(
-                {symbol: indices.bars.get(symbol) for symbol in self.settings.indices}
-            )
-        except SourceError as error:
-            self._could_not_look("regime", error)
+        days = await self.data_manager.fetch_many(self.settings.indices, "1Day", 300)
+        for symbol, error in days.failures.items():
+            self._could_not_look(f"{symbol} 1Day", error)
+        if not days.bars:
             return None
+        found = await self.regime_detector.detect_market_regime(days.bars)
         self.logger.log_market_condition_change(
             found.regime.value, found.confidence, found.key_indicators
         )

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tradekit import (
     Clock,
     ComprehensiveLogger,
+    EventQuery,
     MultiSourceDataManager,
     ReplayClock,
     SystemClock,
@@ -67,7 +68,7 @@ def _markets(options: Namespace, console: Console) -> list[Market]:
     """What there is to run on, in order of time."""
     asked = options.symbols, options.start, options.end, options.timeframe
     if options.replay is None:
-        console.print(screens.BANNERS[Mode.SIMULATED], style="bold yellow")
+        screens.show_welcome(console, options.seed)
     with console.status("Reading bars"):
         found = (
             folders(options.replay, *asked) if options.replay else [simulated(options.seed, *asked)]
@@ -88,6 +89,13 @@ async def _replay(market: Market, path: Path, console: Console) -> None:
     clock = ReplayClock(market.steps[0])
     screens.show_market(console, market)
     with ComprehensiveLogger(path=path, clock=clock, run=market.run, mode=market.mode) as logger:
+        if logger.read(EventQuery(run=market.run, limit=1)):
+            raise UsageError(
+                "the journal holds this run already",
+                expected="a file without it",
+                got=f"{market.run} in {path}",
+                hint="--journal with another file, or remove this one",
+            )
         settings = Settings(timeframe=market.timeframe, indices=market.indices)
         manager = MultiSourceDataManager(
             sources=[market.source(clock)], clock=clock, on_change=logger.log

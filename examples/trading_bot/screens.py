@@ -31,6 +31,18 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 100, highlight=False)
 
 
+def show_welcome(out: Console, seed: int) -> None:
+    """Say what is going to happen, before anything is read."""
+    _show(
+        out,
+        Mode.SIMULATED,
+        "tradekit",
+        "A bot made of six rooms looks at a market bar by bar, trades on paper, and writes down\n"
+        f"what it took, what it missed and why. The market is drawn from seed {seed}: nothing is\n"
+        "fetched, nothing is sent.",
+    )
+
+
 def show_market(out: Console, market: Market) -> None:
     """Say what the run is going to look at, before it begins."""
     first, last = market.steps[0], market.steps[-1]

@@ -96,6 +96,13 @@ def test_twice_the_same_market_gives_the_same_journal_byte_for_byte(week, play, 
     assert again.read_bytes() == week[1].read_bytes()
 
 
+def test_a_journal_that_holds_the_run_already_is_left_alone(week, play):
+    before = week[1].read_bytes()
+    with redirect_stdout(StringIO()), pytest.raises(UsageError, match="holds this run already"):
+        play(*WEEK, "--journal", week[1])
+    assert week[1].read_bytes() == before
+
+
 def test_the_export_holds_what_the_journal_holds(week, events):
     (export,) = week[1].parent.glob("*.json")
     kept = read_export(export)
