@@ -32,18 +32,19 @@ def plain(value: Any) -> Any:
     >>> plain({"stop": float("nan"), "tags": ("a", 1)})
     {'stop': 'nan', 'tags': ['a', 1]}
     """
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in _PLAIN or (kind is float and isfinite(value)):
         return value
     value = _python(value)
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float) and isfinite(value):
         return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, set | frozenset):
+    if isinstance(value, (set, frozenset)):
         value = sorted(value, key=str)  # their order differs from process to process
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value.isoformat() if isinstance(value, date) else str(value)
 

@@ -37,7 +37,7 @@ class Mode(Word):
 # Every kind by its name; classes enter by being written.
 KINDS: dict[str, type[Event]] = {}
 # What `_fields` found: asking attrs each time costs as much as the event itself.
-_FIELDS: dict[type[Event], dict[str, bool]] = {}
+_FIELDS: dict[type[Event], tuple[tuple[str, ...], tuple[str, ...]]] = {}
 # What comes back from JSON equal to what it was; the slow check of Integral last.
 _KEPT = (str, type(None), datetime, float, int, dict, tuple, np.bool_, Integral)
 _compact = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -114,7 +114,7 @@ class Event:
         KINDS[cls.__name__] = cls  # attrs makes a class twice, and a notebook as often as it likes
 
     def __attrs_post_init__(self) -> None:
-        for name in _fields(type(self)):
+        for name in _fields(type(self))[0]:
             if not isinstance(value := getattr(self, name), _KEPT):
                 raise UsageError(
                     f"{self.kind} cannot keep its {name}",
@@ -167,15 +167,16 @@ class Event:
         facts.pop("id", None)
         facts.pop("v", None)
         cls = KINDS.get(str(kind := facts.pop("kind", None)))
-        if cls is None or not facts.keys() <= _fields(cls).keys():
+        names, times = _fields(cls) if cls else ((), ())
+        if cls is None or not facts.keys() <= set(names):
             raise UsageError(
                 "an event that this version does not know",
                 expected=f"one of {', '.join(sorted(KINDS))}, with its own fields",
                 got=f"{kind} with fields {', '.join(facts)}",
                 hint="a newer tradekit, or import the module that defines it",
             )
-        for name, is_time in _fields(cls).items():
-            if is_time and isinstance(facts.get(name), str):
+        for name in times:
+            if isinstance(facts.get(name), str):
                 facts[name] = _revive(facts[name])
         try:
             return cls(**facts)
@@ -185,14 +186,16 @@ class Event:
             ) from error
 
     def _said(self) -> dict[str, Any]:
-        fields = {name: plain(getattr(self, name)) for name in _fields(type(self))}
+        fields = {name: plain(getattr(self, name)) for name in _fields(type(self))[0]}
         return {"kind": self.kind, "v": self.v, **fields}
 
 
-def _fields(cls: type[Event]) -> dict[str, bool]:
-    """Fields of a kind, in their order, and whether each is a time."""
+def _fields(cls: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Fields of a kind, in their order, and those of them that are times."""
     if cls not in _FIELDS:
-        _FIELDS[cls] = {field.name: "datetime" in str(field.type) for field in attrs.fields(cls)}
+        fields = attrs.fields(cls)
+        times = tuple(field.name for field in fields if "datetime" in str(field.type))
+        _FIELDS[cls] = tuple(field.name for field in fields), times
     return _FIELDS[cls]
 
 
