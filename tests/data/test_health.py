@@ -159,6 +159,19 @@ def test_a_standing_is_plain_data():
     }
 
 
+def test_a_source_that_fails_says_why_before_it_is_disabled():
+    story = Story("a").hear("a", DOWN)
+    assert story.book.standings()["a"] == {
+        "status": "ok",
+        "score": 0.0,
+        "errors": 1,
+        "until": None,
+        "reason": "gone",
+    }
+    assert story.hear("a", DOWN, good=3).book.standings()["a"]["reason"] == "gone"
+    assert story.hear("a", good=1).book.standings()["a"]["reason"] is None
+
+
 def test_another_source_that_answers_is_told_and_so_is_the_way_back():
     story = Story("a", "b")
     story.book.answered("a", {})

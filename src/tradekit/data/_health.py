@@ -64,7 +64,7 @@ class SourceHealth:
     until : datetime, optional
         When it may be tried again; None while it is ok, and for good when its keys are refused.
     reason : str
-        Why it is not ok.
+        Why it is not ok, or what failed at its last call.
     """
 
     errors: int = 0
@@ -127,7 +127,8 @@ class SourceHealth:
         elif self.status != "resting" or self.until is None or self.until <= now:
             # An answer that was on its way while the source asked for rest does not end the rest.
             self.errors = 0 if good else self.errors
-            self._open()
+            self.status, self.until = "ok", None
+            self.reason = str(bad[0]) if bad else ""
 
     def _failed(
         self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta
@@ -136,14 +137,13 @@ class SourceHealth:
         refused = next((error for error in bad if isinstance(error, CredentialsError)), None)
         if refused:
             self._close("refused", None, refused)
-        elif self.status != "refused" and (self.errors >= most or self.status != "ok"):
+        elif self.status == "ok" and self.errors < most:
+            self.reason = str(bad[0])
+        elif self.status != "refused":
             self._close("disabled", now + pause, bad[0])
 
     def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:
         self.status, self.until, self.reason = status, until, str(error)
-
-    def _open(self) -> None:
-        self.status, self.until, self.reason = "ok", None, ""
 
 
 class HealthBook:
