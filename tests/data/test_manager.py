@@ -352,6 +352,8 @@ def test_keys_are_shown_nowhere(caplog):
     [
         ({"sources": ["nobody"]}, "no such source"),
         ({"sources": []}, "no such source"),
+        ({"sources": 3}, "no such source"),
+        ({"sources": SimulatedSource}, "no such source"),
         ({"timeout": 8}, "timeout is a duration"),
         ({"cache_duration": timedelta(0)}, "cache_duration is a duration"),
         ({"max_errors_before_disable": 0}, "errors are counted"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -106,9 +106,7 @@ class MultiSourceDataManager:
         own = (source.clock for source in listed or () if isinstance(source, DataSource))
         self.clock = clock or next(own, SystemClock())
         self.adjustment, self.timeout = adjustment, _positive("timeout", timeout)
-        self.max_errors_before_disable = count(
-            max_errors_before_disable, "errors are counted", "max_errors_before_disable=5"
-        )
+        self.max_errors_before_disable = _most(max_errors_before_disable)
         self.cache_duration = _positive("cache_duration", cache_duration)
         self.cool_down = _positive("cool_down", cool_down)
         self.last_failure: NoDataError | None = None
@@ -308,7 +306,8 @@ class MultiSourceDataManager:
         dict of str to dict
             In the order in which they are asked: ``status`` (``ok``, ``disabled``, ``resting``
             when it asked for it, ``refused`` for its keys, ``absent``), ``score``, ``errors`` in a
-            row, ``until`` when it is left alone, and the ``reason``.
+            row, ``until`` when it is left alone, and the ``reason`` why it is not ok, or what
+            failed at its last call.
         """
         return self._panel.health()
 
@@ -341,9 +340,10 @@ class MultiSourceDataManager:
         return self._entry(symbol, Timeframe(timeframe), most, self.clock.now())
 
     def _entry(self, symbol: str, timeframe: Timeframe, limit: int, now: datetime) -> Entry | None:
-        return self._cache.get(
-            (symbol, timeframe, self.adjustment), limit, now, self.cache_duration
-        )
+        lasting = self.cache_duration
+        if lasting != timedelta(0):  # which keeps nothing
+            _positive("cache_duration", lasting)
+        return self._cache.get((symbol, timeframe, self.adjustment), limit, now, lasting)
 
     async def _asked(self, symbol: str, timeframe: str, limit: int) -> Bars:
         return (await self._ask(self._request(symbol, timeframe, limit)))[symbol]
@@ -358,13 +358,23 @@ class MultiSourceDataManager:
 
     @property
     def _terms(self) -> Terms:
-        return Terms(self.timeout, self.max_errors_before_disable, self.cool_down)
+        # Attributes that anybody may have changed meanwhile.
+        return Terms(
+            _positive("timeout", self.timeout),
+            _most(self.max_errors_before_disable),
+            _positive("cool_down", self.cool_down),
+        )
 
 
 def _listed(sources: Any) -> list[Any] | None:
-    if sources is None or not isinstance(sources, str | DataSource):
-        return None if sources is None else list(sources)
-    return [sources]
+    if sources is None:
+        return None
+    several = isinstance(sources, Iterable) and not isinstance(sources, str | DataSource)
+    return list(sources) if several else [sources]
+
+
+def _most(errors: int) -> int:
+    return count(errors, "errors are counted", "max_errors_before_disable=5")
 
 
 def _positive(name: str, value: timedelta) -> timedelta:

@@ -1,0 +1,27 @@
+"""What may be changed on a manager while it runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tradekit import UsageError
+from tradekit.data import MultiSourceDataManager
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("cache_duration", 5, "cache_duration is a duration"),
+        ("cache_duration", timedelta(-1), "cache_duration is a duration"),
+        ("max_errors_before_disable", "5", "errors are counted"),
+        ("cool_down", 60, "cool_down is a duration"),
+        ("timeout", None, "timeout is a duration"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_the_next_call(name, value, problem):
+    manager = MultiSourceDataManager(sources=["simulated"])
+    setattr(manager, name, value)
+    with pytest.raises(UsageError, match=problem):
+        manager.blocking.get_market_data("SPY", "1Day", 10)
