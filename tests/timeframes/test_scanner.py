@@ -161,3 +161,9 @@ def test_what_is_no_detector_cannot_look(wrong):
 def test_a_scan_is_of_a_symbol(market):
     with pytest.raises(UsageError, match="whose bars"):
         scan(market, symbol="")
+
+
+@pytest.mark.parametrize("wrong", [None, "SPY", [1]])
+def test_a_scan_needs_somebody_who_has_bars(wrong):
+    with pytest.raises(UsageError, match="no data manager"):
+        scan(wrong)

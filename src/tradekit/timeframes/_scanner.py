@@ -27,6 +27,8 @@ from ._settings import configured, settings
 from ._sight import SightMemo
 
 _LOG = logging.getLogger("tradekit.timeframes")
+# What a provider answers to; one of them is enough.
+_VERBS = ("fetch_many", "get_market_data")
 
 
 class MultiTimeframeScanner:
@@ -140,12 +142,17 @@ class MultiTimeframeScanner:
         Raises
         ------
         UsageError
-            When a timeframe or its configuration is none; the error names it.
+            When a timeframe or its configuration is none (the error names it), or it is no data
+            manager.
         ContractError
             When a detector breaks its contract.
         """
         if not isinstance(symbol, str) or not symbol.strip():
             raise UsageError("whose bars", expected="a symbol", got=repr(symbol), hint="'SPY'")
+        if not any(callable(getattr(data_manager, verb, None)) for verb in _VERBS):
+            expected, got = " or ".join(_VERBS), f"a {type(data_manager).__name__}"
+            hint = "MultiSourceDataManager()"
+            raise UsageError("no data manager", expected=expected, got=got, hint=hint)
         lookbacks = {name: each.lookback for name, each in settings(self.timeframes).items()}
         clock = self.clock or getattr(data_manager, "clock", None) or SystemClock()
         now = clock.now()
