@@ -152,7 +152,7 @@ def test_nothing_to_look_at_is_an_error_that_names_each_reason(market):
     with pytest.raises(NoDataError):
         detect(detector, SPY=None)
     assert detector.current_regime == said.regime
-    assert list(detector.last_skipped) == ["SPY"]
+    assert detector.last_skipped == {"SPY": "nothing came: expected bars, got None"}
 
 
 def test_an_asset_that_lags_a_bar_counts_with_its_last_word(daily):

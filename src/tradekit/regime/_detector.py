@@ -228,7 +228,7 @@ class MarketRegimeDetector:
         with self._lock:
             self.last_skipped = {}
             for name, error in unusable.items():
-                self._skip(name, str(error), error.problem)
+                self._skip(name, str(error).removeprefix(f"{name}: "), error.problem)
             steps = {n: follow(self._assets.get(n), bars, self._model) for n, bars in read.items()}
             return self._settle(steps, weights)
 
