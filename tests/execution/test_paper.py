@@ -159,9 +159,10 @@ def test_a_broker_without_cash_or_costs_is_refused(wrong):
         PaperBroker(**wrong)
 
 
-def test_bars_under_another_name_are_refused(desk):
+@pytest.mark.parametrize("wrong", [{"Y": bars_of([QUIET])}, {"X": None}, bars_of([QUIET]), None])
+def test_what_is_no_bars_or_another_symbols_is_refused(desk, wrong):
     with pytest.raises(UsageError, match="no bars to meet"):
-        desk.broker.advance({"Y": bars_of([QUIET])})
+        desk.broker.advance(wrong)
 
 
 def test_it_says_that_it_is_paper(desk):

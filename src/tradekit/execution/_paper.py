@@ -232,8 +232,7 @@ class PaperBroker:
         UsageError
             When something is no `Bars`, or stands under another symbol's name.
         """
-        for symbol, each in bars.items():
-            _check_bars(symbol, each)
+        _check_bars(bars)
         with self._lock:
             due = to_ns(self.clock.now())
             fresh = [candle for each in bars.values() for candle in self._fresh(each, due)]
@@ -310,7 +309,10 @@ class PaperBroker:
             self._session, self._day_start = session, self._ledger.equity
 
 
-def _check_bars(symbol: str, bars: object) -> None:
-    if not isinstance(bars, Bars) or bars.symbol != symbol:
-        expected, hint = f"Bars of {symbol}", "advance({'SPY': bars})"
-        raise UsageError("no bars to meet", expected=expected, got=repr(bars), hint=hint)
+def _check_bars(bars: object) -> None:
+    problem, hint = "no bars to meet", "advance({'SPY': bars})"
+    if not isinstance(bars, Mapping):
+        raise UsageError(problem, expected="Bars by symbol", got=repr(bars), hint=hint)
+    for symbol, each in bars.items():
+        if not isinstance(each, Bars) or each.symbol != symbol:
+            raise UsageError(problem, expected=f"Bars of {symbol}", got=repr(each), hint=hint)
