@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -105,7 +106,17 @@ def test_an_unknown_kind_is_the_callers_to_mend(ask):
 @pytest.mark.parametrize("ask", [names, lambda kind: load(kind, "any")])
 def test_an_empty_group_is_an_error_and_no_empty_answer(monkeypatch, ask):
     monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr(plugins, "_written", lambda group: ())
     with pytest.raises(
         PluginError, match=r"nothing is registered under tradekit\.sinks: .* got an"
     ):
         ask("sinks")
+
+
+def test_a_checkout_that_is_not_installed_registers_what_it_would(monkeypatch):
+    if not (Path(plugins.__file__).parents[2] / "pyproject.toml").is_file():
+        pytest.skip("this one is installed from a wheel")
+    installed = {kind: names(kind) for kind in KINDS}
+    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    assert {kind: names(kind) for kind in KINDS} == installed
+    assert load("sources", "simulated").__name__ == "SimulatedSource"

@@ -6,7 +6,9 @@ A package registers its classes under ``tradekit.sources``, ``tradekit.detectors
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from ._core.errors import PluginError, UsageError
@@ -111,4 +113,17 @@ def _registered(kind: str) -> tuple[EntryPoint, ...]:
             got=repr(kind),
             hint="names('sources')",
         )
-    return tuple(entry_points(group=f"tradekit.{kind}"))
+    group = f"tradekit.{kind}"
+    return tuple(entry_points(group=group)) or _written(group)
+
+
+@cache
+def _written(group: str) -> tuple[EntryPoint, ...]:
+    """What a checkout that is run as it lies there would register, were it installed."""
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    if not project.is_file():
+        return ()
+    import tomllib
+
+    points = tomllib.loads(project.read_text("utf-8"))["project"]["entry-points"].get(group, {})
+    return tuple(EntryPoint(name, value, group) for name, value in points.items())
