@@ -33,6 +33,7 @@ from .market import Market, folders, simulated
 if TYPE_CHECKING:
     from rich.console import Console
 
+_WEEK = 7
 _SETTLES = timedelta(seconds=5)  # after a bar's end, until providers have it
 _PATIENCE = timedelta(seconds=5)  # with providers that do not answer
 
@@ -112,6 +113,8 @@ async def _replay(market: Market, path: Path, console: Console) -> None:
                 await bot.enhanced_trading_loop()
         await bot.resolve_outcomes(lookback=max(map(len, market.traded)))
         screens.show_all(bot, console)
+        if (days := (market.steps[-1] - market.steps[0]).days + 1) > _WEEK:
+            screens.show_run(bot, console, days)
 
 
 def _followed(market: Market, console: Console) -> Iterator[object]:

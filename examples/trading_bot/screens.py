@@ -104,6 +104,11 @@ def show_week(bot: TradingBot, out: Console | None = None) -> str:
     return report
 
 
+def show_run(bot: TradingBot, out: Console, days: int) -> None:
+    """What all days of a run together brought, and what they missed."""
+    _show(out, bot.logger.mode, "The whole run", bot.logger.weekly_report(days))
+
+
 def show_alerts(bot: TradingBot, out: Console | None = None) -> None:
     """What a person should look at: poor health, and what most setups were missed for."""
     health, missed = bot.get_system_health_report(), bot.logger.get_missed_opportunity_analysis()

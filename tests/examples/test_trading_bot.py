@@ -136,7 +136,7 @@ def test_each_collection_of_a_folder_is_a_run_of_its_own(folder, play, tmp_path)
         "replay-days-1Day-20240617-20240627": "replay",
         "replay-minutes-5Min-20240618-20240627": "replay",
     }
-    assert shown.getvalue().count("REPLAY") == 8
+    assert shown.getvalue().count("REPLAY") == 10
     assert "SIMULATED" not in shown.getvalue()
 
 
