@@ -90,3 +90,8 @@ def test_where_the_bars_begin_before_the_opening_the_gap_is_not_known(intraday):
     score = OpeningGap().scan(intraday((108, 109.5, 107.5, 108.5), time=time)).score
     assert np.isnan(score[30])
     assert score[29] == 0
+
+
+def test_a_market_that_stands_still_has_no_gap(bars):
+    # No range to measure in, and nothing to measure.
+    assert (OpeningGap().scan(bars(300)).score[200:] == 0).all()

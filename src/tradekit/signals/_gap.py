@@ -10,7 +10,7 @@ from .._core.columns import Float
 from .._core.detector import SignalDetector
 from .._core.signal import SignalType
 from ._settings import number
-from ._strength import before, scored
+from ._strength import LEAST_RANGE, before, scored
 
 
 class OpeningGap(SignalDetector):
@@ -24,11 +24,12 @@ class OpeningGap(SignalDetector):
     Notes
     -----
     ``(open - close of the session before) / (atr(14) * sqrt(n))``, with the average true range of
-    the bar before, and ``n`` bars in a session: 1 for days and weeks, 78 for 5-minute bars of New
-    York, since a random walk spreads by the square root of time. Fires at the first bar of a
-    session where that is beyond `size` and the bar closes further the same way. The larger, in
-    halves, the higher the score. Bars outside regular hours are passed over. Where bars around the
-    opening are missing it is not known. Gaps that are noise are filled within the day.
+    the bar before (at least a ten-thousandth of its close), and ``n`` bars in a session: 1 for
+    days and weeks, 78 for 5-minute bars of New York, since a random walk spreads by the square root
+    of time. Fires at the first bar of a session where that is beyond `size` and the bar closes
+    further the same way. The larger, in halves, the higher the score. Bars outside regular hours
+    are passed over. Where bars around the opening are missing it is not known. Gaps that are noise
+    are filled within the day.
 
     Examples
     --------
@@ -42,7 +43,8 @@ class OpeningGap(SignalDetector):
         self.size = number(self, "size", size, 0.1, 10)
 
     def _scan(self, bars: Bars) -> Float:
-        gap = _jumps(bars) / (before(bars.ind.atr(14)) * np.sqrt(_bars_in_session(bars)))
+        usual = before(np.maximum(bars.ind.atr(14), LEAST_RANGE * bars.close))
+        gap = _jumps(bars) / (usual * np.sqrt(_bars_in_session(bars)))
         body = bars.close - bars.open
         up, down = (gap > self.size) & (body > 0), (gap < -self.size) & (body < 0)
         return scored(up, down, 2.0 * (np.abs(gap) - self.size))

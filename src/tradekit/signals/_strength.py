@@ -10,7 +10,7 @@ from .._core.columns import Float
 
 _WEAKEST, _STRONGEST = 40.0, 80.0
 # A market that stands still has no range; a size in ranges needs one all the same.
-_LEAST_RANGE = 1e-4
+LEAST_RANGE = 1e-4
 
 
 def scored(up: npt.ArrayLike, down: npt.ArrayLike, clarity: Float) -> Float:
@@ -67,7 +67,7 @@ def usual_range(bars: Bars) -> Float:
     np.float64(2.0)
     """
     mean = bars.ind.sma(14, of="high") - bars.ind.sma(14, of="low")
-    return np.maximum(mean, bars.close * _LEAST_RANGE)
+    return np.maximum(mean, bars.close * LEAST_RANGE)
 
 
 def before(line: npt.ArrayLike) -> Float:
