@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tradekit import Bars, ContractError, SignalDetector, plugins
+from tradekit import Bars, ContractError, SignalDetector, UsageError, plugins
 from tradekit.signals import MultiSourceSignalAggregator
 from tradekit.signals._glance import glance
 from tradekit.signals._history import History
@@ -119,3 +119,8 @@ def test_the_aggregate_looks_at_other_bars_as_ever(walk):
     assert Counting.asked == 1
     aggregator.blocking.aggregate_signals("X", walk[550:600])
     assert Counting.asked == 2
+
+
+def test_a_history_is_bars(walk):
+    with pytest.raises(UsageError, match="no history to prepare"):
+        MultiSourceSignalAggregator().prepare(walk.to_frame())

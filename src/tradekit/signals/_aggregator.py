@@ -161,6 +161,8 @@ class MultiSourceSignalAggregator:
 
         Raises
         ------
+        UsageError
+            When it is something else than Bars.
         ContractError
             When a detector raises, or answers in another shape or range than it should.
         PluginError
@@ -172,6 +174,9 @@ class MultiSourceSignalAggregator:
         `tradekit.testing.check_detector` holds them. Scores of recursive indicators may differ
         from those of a window in the fourth digit.
         """
+        if not isinstance(bars, Bars):
+            got, hint = f"a {type(bars).__name__}", "Bars.from_frame(frame, symbol)"
+            raise UsageError("no history to prepare", expected="Bars", got=got, hint=hint)
         self._histories[bars.symbol, bars.timeframe] = History(bars, self.detectors)
 
     def get_aggregation_stats(self) -> dict[str, Any]:
