@@ -100,3 +100,11 @@ def test_plain_signals_can_agree_as_well():
 def test_what_is_no_signal_cannot_agree():
     with pytest.raises(UsageError, match="what should agree"):
         MultiTimeframeScanner([Never()]).get_timeframe_consensus(["bullish"])
+
+
+@pytest.mark.parametrize("wrong", [60, -0.1, "0.6", None])
+def test_a_threshold_that_is_no_share_is_refused(wrong):
+    scanner = MultiTimeframeScanner([Never()])
+    scanner.consensus_threshold = wrong
+    with pytest.raises(UsageError, match="cannot use consensus_threshold"):
+        scanner.get_timeframe_consensus([])

@@ -14,6 +14,7 @@ from .._core.blocking import Blocking
 from .._core.clock import Clock, SystemClock, from_ns, to_ns
 from .._core.detector import SignalDetector
 from .._core.errors import NoDataError, SourceError, UsageError
+from .._core.figures import within
 from .._core.signal import Signal
 from .._core.source import BarsProvider
 from .._core.timeframe import Timeframe
@@ -55,7 +56,8 @@ class MultiTimeframeScanner:
     timeframes : dict of str to dict
         The configuration: edit it at any time, the next scan goes by it.
     consensus_threshold : float
-        Share of the weight of what is said, from which on a direction is the consensus: 0.6.
+        Share of the weight of what is said, 0 to 1, from which on a direction is the consensus:
+        0.6.
 
     Raises
     ------
@@ -184,13 +186,19 @@ class MultiTimeframeScanner:
             number of signals and failure of each. ``silent``, ``stale`` and ``could_not_look``
             name timeframes; stale ones have no vote.
 
+        Raises
+        ------
+        UsageError
+            When that is neither a scan nor signals, or the configuration or the threshold is none.
+
         Examples
         --------
         >>> MultiTimeframeScanner().get_timeframe_consensus([])["consensus"]
         'mixed'
         """
         known = settings(self.timeframes)
-        return consensus(opportunities, known, self.consensus_threshold)
+        threshold = within("consensus_threshold", self.consensus_threshold, 0, 1)
+        return consensus(opportunities, known, threshold)
 
     def get_scan_statistics(self) -> dict[str, Any]:
         """Count what was scanned since the start.
