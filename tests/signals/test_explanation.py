@@ -37,6 +37,7 @@ def test_silence_of_those_who_looked_is_told_as_such():
     assert told()[1:] == [
         "  looked     2 detectors: Gap, Rsi",
         "  fired      none at the last bar",
+        "  below      none (below min_confidence=40)",
     ]
 
 
@@ -78,7 +79,7 @@ def test_duplicates_edges_and_failures_are_told():
 
 def test_a_gap_and_an_unknown_input_are_told_apart_from_too_few_bars():
     lacks = {"Gap/1": NotReady(70, 20), "Rsi(period=14)/1": NotReady(21, 78)}
-    assert " ".join(line.strip() for line in told(not_ready=lacks)[3:]) == (
+    assert " ".join(line.strip() for line in told(not_ready=lacks)[4:]) == (
         "not ready  2 of 2: Gap needs 70 bars without a gap and has 20, "
         "Rsi needs 21 bars and has them, but not all that it looks at is known"
     )

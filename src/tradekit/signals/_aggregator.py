@@ -260,6 +260,7 @@ def aggregate_signals(
     <AggregatedSignals of SPY 1Day, 3 bars until 2024-07-03 17:00 UTC: no signals>
       looked     1 detector: Inside
       fired      none at the last bar
+      below      none (below min_confidence=40)
       not ready  1 of 1: Inside needs 135 bars
       try        200 bars: get_market_data("SPY", "1Day", limit=200)
     """

@@ -87,6 +87,7 @@ class AggregatedSignals(list[Signal]):
     <AggregatedSignals of X 5Min, 78 bars until 1970-01-01 06:30 UTC: no signals>
       looked     1 detector: Record
       fired      none at the last bar
+      below      none (below min_confidence=40)
       not ready  1 of 1: Record needs 135 bars
       try        200 bars: get_market_data("X", "5Min", limit=200)
     """

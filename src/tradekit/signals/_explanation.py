@@ -29,7 +29,8 @@ def explain(said: AggregatedSignals) -> str:
     Returns
     -------
     str
-        Plain ASCII; one line for each fact that there is.
+        Plain ASCII; one line for each fact that there is. Where there are no signals, it says
+        also that none was too weak.
     """
     return "\n".join([_title(said), *_table(said), *(_line(*fact) for fact in _facts(said))])
 
@@ -119,10 +120,10 @@ def _facts(said: AggregatedSignals) -> Iterator[tuple[str, str]]:
     yield "fired", claims(said.fired) or "none at the last bar"
     if said.duplicates:
         yield "duplicates", f"{claims(said.duplicates)} (one signal a family and direction)"
-    if said.below_threshold:
+    if said.below_threshold or not said:
         edge = "" if said.min_edge is None else f" or min_edge={said.min_edge:g}"
         limits = f"min_confidence={said.min_confidence:g}{edge}"
-        yield "below", f"{claims(said.below_threshold)} (below {limits})"
+        yield "below", f"{claims(said.below_threshold) or 'none'} (below {limits})"
     if said.against_consensus:
         voted = f"{_votes(said)}; consensus_threshold={said.consensus_threshold:g}"
         label = "conflict" if said.conflict else "outvoted"
