@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,8 +14,15 @@ from io import StringIO
 
 import pytest
 
-from tradekit import BarsRequest, EventQuery, FixedClock, UsageError
-from tradekit.data import SimulatedSource
+from tradekit import (
+    BarsRequest,
+    ComprehensiveLogger,
+    EventQuery,
+    FixedClock,
+    MultiSourceDataManager,
+    UsageError,
+)
+from tradekit.data import MemorySource, SimulatedSource
 from tradekit.journal import SQLiteSink, read_export
 
 WEEK = ("--symbols", "SPY,QQQ,IWM,AAPL", "--from", "2024-06-25", "--to", "2024-06-27")
@@ -218,3 +226,30 @@ def test_the_bot_looks_at_a_live_source_pass_by_pass(play, tmp_path):
     assert shown.getvalue().count("SIMULATED MARKET") == 3
     with SQLiteSink(path) as sink:
         assert sink.read(EventQuery(kinds=("RunStarted",)))
+
+
+@pytest.fixture
+def blind(example, tmp_path):
+    """A bot whose only source knows nothing."""
+    clock = FixedClock(datetime(2024, 6, 27, 18, tzinfo=UTC))
+    manager = MultiSourceDataManager(sources=[MemorySource(clock=clock)], clock=clock)
+    logger = ComprehensiveLogger(path=tmp_path / "journal.db", clock=clock)
+    return example("bot").TradingBot(manager, clock=clock, logger=logger, universe=["SPY"])
+
+
+def test_a_bot_that_cannot_look_says_so_once_and_goes_on(blind):
+    for _ in range(3):
+        asyncio.run(blind.enhanced_trading_loop())
+    errors = blind.logger.read(EventQuery(kinds="ErrorOccurred"))
+    told = [event.details["symbol"] for event in errors]
+    assert sorted(told) == ["IWM", "IWM 1Day", "QQQ", "QQQ 1Day", "SPY", "SPY 1Day"]
+    assert blind.get_system_health_report()["current_regime"] == "unknown"
+
+
+def test_the_promised_screens_work_before_anything_happened(blind, capsys):
+    blind.display_health_dashboard()
+    blind.monitor_upgrade_performance()
+    report = blind.generate_weekly_report()
+    shown = capsys.readouterr().out
+    assert all(title in shown for title in ("Health", "Alerts", "Weekly report"))
+    assert "detected" in report
