@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from tradekit._core.doors import Author, Interface, answer_of, breach
-from tradekit._core.errors import ContractError
+from tradekit._core.errors import ContractError, UsageError
 
 
 class Shop(Interface):
@@ -32,6 +32,12 @@ class Swallows:
 class Sells:
     def sell(self):
         return "nothing"
+
+
+@pytest.mark.parametrize("given", [((7,), {}), ((), {"clock": None})])
+def test_what_nobody_would_keep_is_refused(given):
+    with pytest.raises(UsageError, match="Shop takes nothing"):
+        Shop(*given[0], **given[1])
 
 
 def test_a_hook_may_be_written():

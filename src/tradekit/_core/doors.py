@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from .errors import ContractError
+from .errors import ContractError, UsageError
 
 
 class Interface(ABC):
@@ -27,6 +27,11 @@ class Interface(ABC):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Once more: a mixin may swallow __init_subclass__, and classes can be patched later.
         _check_doors(cls)
+        if (args or kwargs) and cls.__init__ is object.__init__:
+            # Python would pass over them here. Their values may be keys: they are not shown.
+            got = ", ".join([*(type(each).__name__ for each in args), *kwargs])
+            hint = "write an __init__ that keeps them, or set them on the object"
+            raise UsageError(f"{cls.__name__} takes nothing", got=got, hint=hint)
         return super().__new__(cls)
 
     def __repr__(self) -> str:
