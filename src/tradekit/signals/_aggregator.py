@@ -150,8 +150,9 @@ class MultiSourceSignalAggregator:
         """Look at a whole history at once, for a replay that is going to ask about its windows.
 
         A window of these bars, as long as the slowest detector needs, is then answered from what
-        was said over all of them: hundreds of times faster, and the same, since a detector's last
-        word on a window is its word on the history at that bar. Other bars are looked at as ever.
+        was said over all of them: many times faster, as ``benchmarks/replay.py`` measures, and the
+        same, since a detector's last word on a window is its word on the history at that bar.
+        Other bars are looked at as ever.
 
         Parameters
         ----------
