@@ -1,7 +1,7 @@
 """What an answer of the aggregate costs in a replay: each window looked at, or prepared at once.
 
 The windows are 300 bars long and end at one bar after the other; both ways take turns, and the
-cost of preparing is part of the second.
+cost of preparing is part of the second. An answer differs where a running mean's last digit decides.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def history(seed: int, bars: int) -> Bars:
     return asyncio.run(source.fetch(request))["SPY"]
 
 
-def replay(bars: Bars, *, prepared: bool) -> tuple[float, list[str]]:
-    """Milliseconds of the processor for each answer, and the signals that were given."""
+def replay(bars: Bars, *, prepared: bool) -> tuple[float, list[list[str]]]:
+    """Milliseconds of the processor for each answer, and the signals that each gave."""
     aggregator = MultiSourceSignalAggregator()
     aggregator.detectors  # noqa: B018  # loaded before the clock runs
-    ids: list[str] = []
+    ids: list[list[str]] = []
 
     async def told() -> None:
         for stop in range(WINDOW, len(bars)):
             answer = await aggregator.aggregate_signals("SPY", bars[stop - WINDOW : stop])
-            ids.extend(signal.id for signal in answer)
+            ids.append([signal.id for signal in answer])
 
     start = time.process_time()
     if prepared:
@@ -56,14 +56,13 @@ def main() -> None:
         looked.append(cost)
         cost, at_once = replay(bars, prepared=True)
         prepared.append(cost)
-    figures = {"answers": len(bars) - WINDOW, "signals": len(at_once)}
+    other = sum(one != two for one, two in zip(one_by_one, at_once, strict=True))
+    figures = {"answers": len(at_once), "signals": sum(map(len, at_once)), "other": other}
     for name, costs in {"looked": looked, "prepared": prepared}.items():
         median = figures[f"{name}_ms"] = round(statistics.median(costs), 4)
         print(f"{name:9} {median:8.3f} ms an answer ({min(costs):.3f} to {max(costs):.3f})")
     figures["ratio"] = round(figures["looked_ms"] / figures["prepared_ms"], 1)
-    figures["same_signals"] = at_once == one_by_one
-    same = "the same" if figures["same_signals"] else "NOT the same"
-    print(f"prepared answers are {figures['ratio']} times as fast, and {same}")
+    print(f"prepared answers are {figures['ratio']} times as fast; {other} of them differ")
     print(json.dumps(figures))
 
 

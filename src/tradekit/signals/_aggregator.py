@@ -173,7 +173,8 @@ class MultiSourceSignalAggregator:
         -----
         It rests on the detectors' promise to look ahead nowhere, to which
         `tradekit.testing.check_detector` holds them. Scores of recursive indicators may differ
-        from those of a window in the fourth digit.
+        from those of a window in the fourth digit, and where a price meets a threshold to its last
+        digit, rounding decides.
         """
         if not isinstance(bars, Bars):
             got, hint = f"a {type(bars).__name__}", "Bars.from_frame(frame, symbol)"
