@@ -1,7 +1,7 @@
 """What an answer of the aggregate costs in a replay: each window looked at, or prepared at once.
 
 The windows are 300 bars long and end at one bar after the other; both ways take turns, and the
-cost of preparing is part of the second. An answer differs where a running mean's last digit decides.
+cost of preparing is part of the second. An answer differs where the last digit of a mean decides.
 """
 
 from __future__ import annotations

@@ -81,6 +81,9 @@ def test_what_cannot_be_done_is_one_line_on_standard_error(capsys):
     ("words", "told"),
     [
         (("demo", "--from", "June"), "'June' is no day"),
+        (("demo", "--symbols", ","), "names no symbol"),
+        (("demo", "--source", "yahoo", "--passes", "0"), "no number of passes"),
+        (("demo", "--source", "yahoo", "--replay", "."), "not allowed with"),
         ((), "COMMAND"),
         (("trade",), "invalid choice"),
     ],

@@ -73,9 +73,8 @@ class TradingBot:
         self.settings = settings or Settings()
         self.data_manager = data_manager or MultiSourceDataManager(clock=self.clock)
         self.signal_aggregator = MultiSourceSignalAggregator()
-        self.timeframe_scanner = MultiTimeframeScanner(
-            timeframes=[name for name in TIMEFRAMES if Timeframe(name) > self.settings.timeframe]
-        )
+        longer = [name for name in TIMEFRAMES if Timeframe(name) > self.settings.timeframe]
+        self.timeframe_scanner = MultiTimeframeScanner(timeframes=longer or TIMEFRAMES[-1:])
         self.regime_detector = MarketRegimeDetector()
         self.watchlist_manager = DynamicWatchlistManager(
             universe, static=self.settings.indices, clock=self.clock

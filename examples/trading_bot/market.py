@@ -89,7 +89,7 @@ def simulated(
     first = start or _sessions_before(last)
     source = SimulatedSource(seed, clock=FixedClock(_midnight(last + timedelta(days=1))))
     length = Timeframe(timeframe or "15Min")
-    names = tuple(symbols) or source.symbols[:COMPANIES]
+    names = tuple(symbols) or source.symbols[:COMPANIES] or INDICES
     return _market(f"seed {seed}", Mode.SIMULATED, source, names, length, first, last)
 
 

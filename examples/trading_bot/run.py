@@ -40,15 +40,15 @@ _PATIENCE = timedelta(seconds=5)  # with providers that do not answer
 
 def add_options(parser: ArgumentParser) -> None:
     """Say what the command takes."""
-    add = parser.add_argument
-    add("--replay", type=Path, metavar="DIR", help="run on the bar files below a folder")
+    add, either = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
+    either("--replay", type=Path, metavar="DIR", help="run on the bar files below a folder")
+    either("--source", metavar="NAME", help="a live source (alpaca, iex, yahoo); trades on paper")
     add("--from", dest="start", type=_day, metavar="DATE", help="first day, like 2024-03-01")
     add("--to", dest="end", type=_day, metavar="DATE", help="last day")
     add("--symbols", type=_words, default=[], metavar="A,B", help="only these symbols")
     add("--timeframe", metavar="5Min", help="length of the bars to trade on")
     add("--seed", type=int, default=0, help="of the simulated market")
-    add("--source", metavar="NAME", help="a live source (alpaca, iex, yahoo); trades on paper")
-    add("--passes", type=int, metavar="N", help="with --source, stop after so many")
+    add("--passes", type=_times, metavar="N", help="with --source, stop after so many")
     add("--journal", type=Path, metavar="FILE", help="where the journal is written")
 
 
@@ -74,15 +74,21 @@ def _markets(options: Namespace, console: Console) -> list[Market]:
         found = (
             folders(options.replay, *asked) if options.replay else [simulated(options.seed, *asked)]
         )
-        markets = sorted((m for m in found if m.steps), key=lambda market: market.steps[0])
-    if not markets:
-        raise UsageError(
-            "no bars to run on",
-            expected="bars of these symbols on these days",
-            got="none",
-            hint="look at --replay, --symbols, --from and --to",
-        )
-    return markets
+        markets = sorted(found, key=lambda market: market.steps[:1])
+    known = {symbol for market in markets for symbol in market.symbols}
+    unknown = [symbol for symbol in options.symbols if symbol not in known]
+    if unknown or not any(market.steps for market in markets):
+        raise _nothing_to_run_on(unknown, [why for market in markets for why in market.left_out])
+    return [market for market in markets if market.steps]
+
+
+def _nothing_to_run_on(unknown: list[str], reasons: list[str]) -> UsageError:
+    return UsageError(
+        f"no bars of {', '.join(unknown)}" if unknown else "no bars to run on",
+        expected="symbols as the source writes them, on days that it knows",
+        got="; ".join(reasons[:3]) or "none",
+        hint="look at --replay, --symbols, --from and --to",
+    )
 
 
 async def _replay(market: Market, path: Path, console: Console) -> None:
@@ -184,4 +190,12 @@ def _day(text: str) -> date:
 
 
 def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+    if not (words := [word.strip() for word in text.split(",") if word.strip()]):
+        raise ArgumentTypeError(f"{text!r} names no symbol; write them like SPY,AAPL")
+    return words
+
+
+def _times(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is no number of passes; write one from 1")
+    return int(text)

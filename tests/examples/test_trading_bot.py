@@ -177,6 +177,24 @@ def test_days_without_bars_are_an_error_and_no_empty_report(folder, play, tmp_pa
         )
 
 
+def test_a_symbol_that_nobody_knows_is_named(folder, play, tmp_path):
+    for where in ((), ("--replay", folder)):
+        with redirect_stdout(StringIO()), pytest.raises(UsageError, match=r"no bars of ZZZ: "):
+            play(*where, "--symbols", "SPY,ZZZ", "--journal", tmp_path / "journal.db")
+
+
+def test_files_that_cannot_be_read_say_why(play, tmp_path):
+    (tmp_path / "SPY.csv").write_text("a,b,c\n1,2,3\n")
+    with redirect_stdout(StringIO()), pytest.raises(UsageError, match="column 'open' is missing"):
+        play("--replay", tmp_path, "--journal", tmp_path / "journal.db")
+
+
+def test_a_bot_on_weeks_has_no_longer_timeframe_to_ask(play, tmp_path):
+    week = ("--timeframe", "1Week", "--from", "2024-05-01", "--symbols", "SPY,QQQ")
+    with redirect_stdout(StringIO()):
+        assert play(*week, "--journal", tmp_path / "journal.db") == 0
+
+
 def test_a_folder_without_bars_says_what_was_expected(play, tmp_path):
     with pytest.raises(UsageError, match="holds no files of bars"):
         play("--replay", tmp_path, "--journal", tmp_path / "journal.db")
