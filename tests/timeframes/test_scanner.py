@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradekit import FixedClock, Signal, UsageError, resample
+from tradekit import FixedClock, Signal, SignalDetector, UsageError, resample
 from tradekit.timeframes import MultiTimeframeScanner
 
 from .conftest import NOW, Deep, Never, Up, held, minutes, simulated
@@ -167,3 +167,29 @@ def test_a_scan_is_of_a_symbol(market):
 def test_a_scan_needs_somebody_who_has_bars(wrong):
     with pytest.raises(UsageError, match="no data manager"):
         scan(wrong)
+
+
+class Broken(SignalDetector):
+    """It raises."""
+
+    def _scan(self, bars):
+        raise RuntimeError("no idea")
+
+
+def test_a_detector_that_fails_is_named_once_and_silences_nobody(market, caplog):
+    scanner = MultiTimeframeScanner((Up(), Broken()), timeframes=SOME)
+    for _ in range(2):
+        found = asyncio.run(scanner.scan_all_timeframes("SPY", market))
+    assert found.ok
+    assert {signal.source_method for signal in found} == {Up().source_method}
+    assert all(
+        list(look.errors) == ["Broken/1"] and not look.ready for look in found.looks.values()
+    )
+    assert sum("no idea" in record.message for record in caplog.records) == 1
+    assert "1 detectors failed" in repr(found)
+
+
+def test_where_all_detectors_fail_nothing_could_be_looked_at(market):
+    found = scan(market, Broken())
+    assert not found.ok
+    assert "no idea" in str(found.failures["1Day"])

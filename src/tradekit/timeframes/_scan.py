@@ -54,6 +54,8 @@ class TimeframeLook:
         Bars since the newest signal: 0 for the newest bar's. None without a signal.
     not_ready : tuple of str
         Detectors that need more bars; what they say is left out.
+    errors : mapping of str to str
+        Detectors that failed, and how; the others were heard.
     stale : bool
         Whether bars are missing that should be there by now.
     failure : TradekitError, optional
@@ -74,6 +76,7 @@ class TimeframeLook:
     )
     age: int | None = attrs.field(default=None, kw_only=True)
     not_ready: tuple[str, ...] = attrs.field(default=(), kw_only=True)
+    errors: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     stale: bool = attrs.field(default=False, kw_only=True)
     # Errors that say the same are equal: two scans of the same thing are.
     failure: TradekitError | None = attrs.field(default=None, kw_only=True, eq=str)
@@ -86,7 +89,7 @@ class TimeframeLook:
     @property
     def ready(self) -> bool:
         """Whether it was looked at with all the history that its detectors need."""
-        return self.ok and not self.not_ready
+        return self.ok and not self.not_ready and not self.errors
 
     @property
     def direction(self) -> Said | None:
@@ -99,6 +102,7 @@ class TimeframeLook:
         known = f"{self.newest_close:%Y-%m-%d %H:%M} UTC" if self.newest_close else "no bar"
         said = f"{self.direction}, newest {self.age} bars ago" if self.signals else "nothing to say"
         notes = f"; {len(self.not_ready)} detectors need more bars" if self.not_ready else ""
+        notes += f"; {len(self.errors)} detectors failed" if self.errors else ""
         notes += "; stale" if self.stale else ""
         return f"{self.timeframe:<6} {said}; {self.bars} bars to {known}{notes}"
 

@@ -13,7 +13,7 @@ from .._core.bars import Bars
 from .._core.blocking import Blocking
 from .._core.clock import Clock, SystemClock, from_ns, to_ns
 from .._core.detector import SignalDetector
-from .._core.errors import NoDataError, SourceError, UsageError
+from .._core.errors import NoDataError, SourceError, TradekitError, UsageError
 from .._core.figures import within
 from .._core.signal import Signal
 from .._core.source import BarsProvider
@@ -93,6 +93,7 @@ class MultiTimeframeScanner:
         self._detectors = None if detectors is None else _checked(detectors)
         self._memo = SightMemo()
         self._counts: Counter[str | tuple[str, str]] = Counter()
+        self._broken: set[str] = set()
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -146,8 +147,6 @@ class MultiTimeframeScanner:
         UsageError
             When a timeframe or its configuration is none (the error names it), or it is no data
             manager.
-        ContractError
-            When a detector breaks its contract.
         """
         if not isinstance(symbol, str) or not symbol.strip():
             raise UsageError("whose bars", expected="a symbol", got=repr(symbol), hint="'SPY'")
@@ -237,17 +236,28 @@ class MultiTimeframeScanner:
             _LOG.info("could not look: %s", bars)
             return TimeframeLook(timeframe, failure=bars)
         sight = self._memo.look(bars, self.detectors)
-        ready = len(sight.not_ready) < len(self.detectors)
+        for name, error in sight.errors.items():
+            self._tell(name, error)
+        able = len(self.detectors) - len(sight.not_ready) - len(sight.errors)
         return TimeframeLook(
             timeframe,
-            failure=None if ready else _too_short(bars),
+            failure=None if able else next(iter(sight.errors.values()), _too_short(bars)),
             signals=sight.signals,
             bars=len(bars),
             newest_close=from_ns(bars.close_time[-1]),
             age=sight.age,
             not_ready=sight.not_ready,
+            errors={name: str(error) for name, error in sight.errors.items()},
             stale=is_stale(bars, to_ns(now)),
         )
+
+    def _tell(self, name: str, error: TradekitError) -> None:
+        """Say once what is wrong with a detector: it is the same at every bar."""
+        with self._lock:
+            if name in self._broken:
+                return
+            self._broken.add(name)
+        _LOG.warning("%s could not look: %s", name, error)
 
     def _count(self, scan: TimeframeScan) -> None:
         with self._lock:

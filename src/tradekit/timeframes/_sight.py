@@ -12,6 +12,7 @@ import numpy as np
 from .._core.bars import Bars
 from .._core.detections import signal_at
 from .._core.detector import SignalDetector
+from .._core.errors import TradekitError
 from .._core.faults import COLUMNS
 from .._core.signal import Signal
 
@@ -20,19 +21,25 @@ _KEPT = 4096
 
 @attrs.frozen
 class Sight:
-    """What was said, how long ago, and who needs more bars."""
+    """What was said, how long ago, who needs more bars, and who failed."""
 
     signals: tuple[Signal, ...]
     age: int | None
     not_ready: tuple[str, ...]
+    errors: dict[str, TradekitError]
 
 
 def look_at(bars: Bars, detectors: tuple[SignalDetector, ...]) -> Sight:
     """The newest signal of each detector that is still news."""
     found: list[tuple[int, Signal]] = []
     not_ready: list[str] = []
+    errors: dict[str, TradekitError] = {}
     for detector in detectors:
-        said = detector.scan(bars)
+        try:
+            said = detector.scan(bars)
+        except TradekitError as error:  # one that fails does not silence the others
+            errors[detector.source_method] = error
+            continue
         if not said.ready[-1]:
             not_ready.append(detector.source_method)
             continue
@@ -43,7 +50,7 @@ def look_at(bars: Bars, detectors: tuple[SignalDetector, ...]) -> Sight:
             found.append((len(bars) - 1 - row, signal_at(detector, bars, said, row)))
     found.sort(key=lambda pair: (pair[0], pair[1].source_method))
     age = found[0][0] if found else None
-    return Sight(tuple(signal for _, signal in found), age, tuple(not_ready))
+    return Sight(tuple(signal for _, signal in found), age, tuple(not_ready), errors)
 
 
 class SightMemo:
