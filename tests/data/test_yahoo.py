@@ -16,7 +16,7 @@ from tradekit import (
     RateLimitError,
     SourceError,
 )
-from tradekit.data import YahooSource, _yahoo
+from tradekit.data import MultiSourceDataManager, YahooSource, _yahoo
 from tradekit.testing import check_source
 
 pytest.importorskip("yfinance")
@@ -127,7 +127,35 @@ def test_bars_within_the_day_are_those_that_were_served(yahoo, market):
     assert len(bars) == 5 * 78
     for name in ("time", *COLUMNS):
         np.testing.assert_allclose(getattr(bars, name), getattr(truth, name), rtol=1e-12)
-    assert (bars.source, bars.feed, bars.adjustment) == ("yahoo", "yahoo", "split")
+    assert (bars.source, bars.feed, bars.adjustment) == ("yahoo", "yahoo", "all")
+
+
+def test_dividends_are_taken_out_within_the_day_as_well(yahoo):
+    whole = yahoo.answer
+    wednesday = 1_709_735_400  # 2024-03-06 14:30 UTC
+
+    def with_dividend(path, params, headers):
+        status, body = whole(path, params, headers)
+        if "period1" in params:
+            paid = {f"{wednesday}": {"amount": 1.5, "date": wednesday}}
+            body["chart"]["result"][0]["events"] = {"dividends": paid}
+        return status, body
+
+    yahoo.answer = with_dividend
+    plain = fetch(source(yahoo), adjustment="split", **WEEK)["SPY"]
+    bars = fetch(source(yahoo))["SPY"]
+    before = plain.time < wednesday * 10**9
+    assert (before.sum(), plain.adjustment) == (2 * 78, "split")
+    expected = plain.close.copy()
+    expected[before] *= 1 - 1.5 / plain.close[before][-1]  # of Tuesday's last bar
+    np.testing.assert_allclose(bars.close, expected, rtol=1e-12)
+    np.testing.assert_array_equal(bars.volume, plain.volume)
+
+
+def test_a_manager_without_keys_has_bars_within_the_day(yahoo):
+    manager = MultiSourceDataManager(sources=[source(yahoo)], clock=NOW)
+    assert len(manager.blocking.get_market_data("SPY", "5Min", 100)) == 100
+    assert manager.get_health_score() == 100
 
 
 @pytest.mark.parametrize(("adjustment", "factor"), [("all", 0.5), ("split", 1.0), ("raw", 1.0)])

@@ -61,8 +61,10 @@ class YahooSource(Remote):
     Notes
     -----
     Yahoo keeps minutes for a week, other bars of less than an hour for two months, and hours for
-    two years. It adjusts bars within the day for splits alone, and has no prices as traded: the
-    bars say what they are. Rows without a price are left out and counted in ``dropped``.
+    two years. It has no prices as traded. Within the day it adjusts for splits alone: where ``all``
+    is asked for, the dividends of the days in the answer are taken out here, ``1 - dividend /
+    close before`` off every earlier price. Rows without a price are left out and counted in
+    ``dropped``.
 
     yfinance is set, for the whole process, to raise what it otherwise only logs, and to keep its
     time zones and cookies in a folder of tradekit's, or in a temporary one where that cannot be
@@ -116,13 +118,15 @@ class YahooSource(Remote):
                 start=query.start,
                 end=query.end,
                 auto_adjust=adjusted,
-                actions=False,
+                actions=True,
             )
         except Exception as error:
             raise self._meant(error, symbol) from error
         finally:
             yfinance.data.YfData.cache_get.cache_clear()
-        return _frame(frame, "all" if adjusted and not query.timeframe.is_intraday else "split")
+        if adjusted and query.timeframe.is_intraday:
+            frame = _without_dividends(frame)
+        return _frame(frame, "all" if adjusted else "split")
 
     def _meant(self, error: Exception, symbol: str) -> SourceError:
         """Tell what happened; yfinance calls most things a delisting."""
@@ -228,7 +232,15 @@ def _prepared() -> Any:
     return yfinance
 
 
+def _without_dividends(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take dividends out of the prices before them, which Yahoo does for days alone."""
+    paid = frame.get("Dividends", 0.0) / frame["Close"].ffill().shift()
+    left = (1.0 - paid).fillna(1.0)[::-1].cumprod()[::-1]
+    later = left.shift(-1, fill_value=1.0)
+    return frame.assign(**{name: frame[name] * later for name in _PRICES})
+
+
 def _frame(frame: pd.DataFrame, adjustment: str) -> Answer:
-    told = frame.dropna(subset=_PRICES)
+    told = frame[[*_PRICES, "Volume"]].dropna(subset=_PRICES)
     told.attrs.update(adjustment=adjustment, feed="yahoo", dropped=len(frame) - len(told))
     return told if len(told) else None
