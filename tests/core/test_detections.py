@@ -230,3 +230,19 @@ def test_a_market_that_stands_still_has_levels_all_the_same(minutes):
 def test_levels_are_told_at_every_bar_whether_it_fires_or_not(minutes):
     ahead, behind = Canned([0, 0, 0], (2.0, [1, 2, 3])).levels(minutes([10.0] * 3))
     assert (ahead.tolist(), behind.tolist()) == ([2, 2, 2], [1, 2, 3])
+
+
+def test_a_level_below_zero_is_no_trade_to_speak_of():
+    class Sure(SignalDetector):
+        """Down at every bar, to a target twice the price away."""
+
+        def _scan(self, bars):
+            return np.full(len(bars), -60.0)
+
+        def _levels(self, bars):
+            return bars.close * np.where(np.arange(len(bars)) % 2, 2.0, 0.5), bars.close * 0.1
+
+    minutes, p = np.arange(4) * 60 * 10**9, np.full(4, 10.0)
+    said = Sure().scan(Bars("X", "1Min", minutes, p, p, p, p, p, calendar="24/7"))
+    assert said.fired.tolist() == [True, False, True, False]
+    assert np.isnan(said.score[1])

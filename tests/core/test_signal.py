@@ -128,10 +128,12 @@ def test_what_is_not_in_the_guides_order_is_given_by_name():
         Signal(*FACTS.values(), True)
 
 
-@pytest.mark.parametrize("price", [0.0, -1.0])
-def test_a_price_is_above_zero(price):
-    with pytest.raises(UsageError, match="expected a price above zero"):
-        signal(price=price)
+@pytest.mark.parametrize(
+    "prices", [{"price": 0.0}, {"price": -1.0}, {"stop_loss": 0.0}, {"stop_loss": -45.2}]
+)
+def test_every_price_is_above_zero(prices):
+    with pytest.raises(UsageError, match="expected prices above zero"):
+        signal(**prices)
 
 
 def test_a_signal_of_the_warm_up_is_never_calibrated():

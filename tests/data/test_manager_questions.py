@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
-from tradekit import Candidate, FixedClock, NoDataError
+from tradekit import Bars, Candidate, FixedClock, NoDataError
 from tradekit.data import MemorySource, MultiSourceDataManager
+from tradekit.data._cache import BarsCache
 
 NOW = datetime(2024, 3, 8, 15, 6, tzinfo=UTC)
 CLOCK = FixedClock(NOW)
@@ -59,3 +61,26 @@ def test_a_quote_that_nobody_has_is_not_left_out_in_silence():
     with pytest.raises(NoDataError, match="no source has quotes of QQQ") as caught:
         manager.blocking.quotes(["SPY", "QQQ"])
     assert caught.value.found == {"SPY": {"bid": 1.0}}
+
+
+def test_a_symbol_without_an_answer_is_told_once_until_there_is_one_again(caplog):
+    class Shaky(MemorySource):
+        """It has the bars of SPY when it is up."""
+
+        up = False
+
+        async def _fetch(self, request):
+            if not self.up:
+                raise NoDataError("it is down")
+            minutes, p = (np.arange(5) + 5000 * 12 * 24) * 300 * 10**9, np.full(5, 9.0)
+            return Bars("SPY", "5Min", minutes, p, p, p, p, p, calendar="24/7")
+
+    clock = FixedClock(datetime.fromtimestamp((5000 * 12 * 24 + 5) * 300, UTC))
+    source = Shaky(clock=clock)
+    manager = MultiSourceDataManager(sources=[source])
+    for up in (False, False, True, False):
+        source.up = up
+        manager._cache = BarsCache()
+        assert (manager.blocking.get_market_data("SPY", "5Min", 5) is not None) is up
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert sum("no source has bars of SPY" in record.message for record in told) == 2

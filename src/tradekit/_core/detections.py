@@ -121,7 +121,10 @@ def look(
     watched, touched = bars._watched()
     score = _scores(detector, answer_of(detector, name, hook, watched), len(bars), name)
     ahead, behind = distances(detector, watched)
-    score = np.where(np.isnan(ahead) | np.isnan(behind), np.nan, score)
+    side = np.sign(score)
+    # No price falls below zero: where a level would, there is no such trade to speak of.
+    nowhere = np.maximum(side * behind, -side * ahead) >= bars.close
+    score = np.where(np.isnan(ahead) | np.isnan(behind) | nowhere, np.nan, score)
     side = np.sign(score)
     said = np.abs(side) > 0
     target, stop = bars.close + side * ahead, bars.close - side * behind

@@ -183,9 +183,10 @@ class Signal:
         if self.calibrated and self.warmup:
             _refuse(self, "calibrated or warmup", "both")
         ahead, behind = (self._distance(level) for level in (self.price_target, self.stop_loss))
-        if self.price <= 0 or ahead <= 0 or behind >= 0:
+        lowest = min(x for x in (self.price, self.price_target, self.stop_loss) if x is not None)
+        if lowest <= 0 or ahead <= 0 or behind >= 0:
             levels = f"price {self.price}, target {self.price_target}, stop {self.stop_loss}"
-            _refuse(self, "a price above zero, the target ahead of it, the stop behind it", levels)
+            _refuse(self, "prices above zero, the target ahead, the stop behind", levels)
 
     def _distance(self, level: float | None) -> float:
         """How far a level lies ahead; an absent one is beyond doubt on either side."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -117,6 +118,7 @@ class MultiSourceDataManager:
         )
         self._panel = Panel(lineup, self.clock, on_change)
         self._cache = BarsCache()
+        self._unanswered: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
         return f"MultiSourceDataManager({', '.join(self._panel.names)})"
@@ -142,16 +144,19 @@ class MultiSourceDataManager:
         -------
         DataFrame or None
             As `Bars.to_frame` gives it; None when no source could answer, with the reasons in
-            ``last_failure`` and in the log.
+            ``last_failure`` and, once until there is an answer again, in the log.
         """
+        asked = symbol, str(timeframe)
         try:
-            if entry := self._kept(symbol, timeframe, limit):
-                return entry.frame(limit)
-            return (await self._asked(symbol, timeframe, limit)).to_frame()
+            entry = self._kept(symbol, timeframe, limit)
+            frame = entry.frame(limit) if entry else (await self._asked(*asked, limit)).to_frame()
         except NoDataError as error:
             self.last_failure = error
-            log.warning("%s", error)
+            log.log(DEBUG if asked in self._unanswered else WARNING, "%s", error)
+            self._unanswered.add(asked)  # said once, until there is an answer again
             return None
+        self._unanswered.discard(asked)
+        return frame
 
     async def fetch(self, symbol: str, timeframe: str, limit: int) -> Bars:
         """Give the newest bars of one symbol, or raise why not.
