@@ -96,6 +96,16 @@ def test_an_execution_joins_its_entry_before_an_undecided_setup(journal):
     assert execute(journal).setup == newer.setup
 
 
+def test_a_setup_that_is_traded_at_each_look_stays_one(journal):
+    first = detect(journal)
+    for _ in range(3):
+        assert detect(journal) is first
+        assert enter(journal, signal_type="breakout").setup == first.setup
+        assert execute(journal).setup == first.setup
+    answer = journal.get_missed_opportunity_analysis()
+    assert (answer["total_executed"], answer["total_unlinked"]) == (1, 0)
+
+
 def test_a_new_setup_is_not_taken_for_the_other_half_of_an_old_execution(journal, clock):
     detect(journal)
     execute(journal)

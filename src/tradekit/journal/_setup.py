@@ -43,7 +43,9 @@ class Setup:
     resolved: SetupResolved | None = None
 
     def add(self, event: SetupDetected | Decision | SetupResolved) -> None:
-        """Take in one more of its events."""
+        """Take in one more of its events; after a whole execution, another half begins anew."""
+        if self.entered and self.executed and isinstance(event, TradeEntered | SetupExecuted):
+            self.entered = self.executed = None
         if isinstance(event, SetupDetected):
             self.detected = event
         elif isinstance(event, TradeEntered):
