@@ -85,6 +85,13 @@ def test_going_back_in_time_begins_anew(market):
     assert step.news == MODEL.classify(bars[:90])
 
 
+@pytest.mark.parametrize(("missing", "goes_on"), [(0, True), (5, True), (6, False)])
+def test_windows_that_leave_bars_out_begin_anew(market, missing: int, goes_on: bool):
+    bars = market(1, 100)
+    step = follow(begun(bars[:60]), bars[60 + missing :], MODEL)
+    assert (step.goes_on, "missing" in step.restart) == (goes_on, not goes_on)
+
+
 def test_another_timeframe_begins_anew(market):
     bars = market(1, 100)
     weekly = attrs.evolve(bars[::1], timeframe="1Day")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import attrs
 import numpy as np
@@ -18,8 +19,10 @@ from tradekit import (
     Regime,
     RegimeAnalysis,
     RegimeModel,
+    ReplayClock,
     UsageError,
 )
+from tradekit._core.clock import from_ns
 from tradekit.regime import MarketRegimeDetector, TrendVolRegimeModel
 
 
@@ -153,6 +156,29 @@ def test_nothing_to_look_at_is_an_error_that_names_each_reason(market):
         detect(detector, SPY=None)
     assert detector.current_regime == said.regime
     assert detector.last_skipped == {"SPY": "nothing came: expected bars, got None"}
+
+
+@pytest.mark.parametrize(("later", "counts"), [(0, True), (5, True), (6, False)])
+def test_in_an_outage_the_last_answer_counts_for_five_days(market, later, counts):
+    clock = ReplayClock(datetime(2000, 1, 1, tzinfo=UTC))
+    detector = MarketRegimeDetector(clock=clock)
+    bars = market(1, 300)
+    clock.move_to(from_ns(bars.close_time[-1]) + timedelta(days=later))
+    said = detect(detector, SPY=bars)
+    if counts:
+        assert detect(detector, SPY=None) is said
+    else:
+        with pytest.raises(NoDataError, match="nothing came"):
+            detect(detector, SPY=None)
+    assert detector.last_skipped == {"SPY": "nothing came: expected bars, got None"}
+
+
+def test_a_frame_that_cannot_be_read_is_no_outage(market):
+    bars = market(1, 300)
+    detector = MarketRegimeDetector(clock=FixedClock(from_ns(bars.close_time[-1])))
+    detect(detector, SPY=bars)
+    with pytest.raises(NoDataError, match="column 'open' is missing"):
+        detect(detector, SPY=bars.to_frame().drop(columns="open"))
 
 
 def test_an_asset_that_lags_a_bar_counts_with_its_last_word(daily):

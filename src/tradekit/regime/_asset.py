@@ -10,12 +10,15 @@ import numpy as np
 from .._core.analysis import RegimeAnalysis
 from .._core.bar import Bar
 from .._core.bars import Bars
+from .._core.calendar import calendar_for
 from .._core.columns import Float
 from .._core.faults import PRICES
 from .._core.regime import RegimeModel
 
 # Corrections and rounding are smaller; a history that differs by more is another one.
 _SAME = 1e-4
+# A trading halt leaves a few bars out; where more are missing, nobody handed them in.
+_HALT = 5
 
 
 @attrs.frozen
@@ -103,12 +106,20 @@ def _break(seen: Bars, bars: Bars) -> str:
         return f"its bars are {bars.timeframe} now, and were {seen.timeframe}"
     if bars.time[-1] < seen.time[-1]:
         return "its last bar is older than the one before: it went back in time"
+    if _is_apart(seen, bars):
+        return f"more than {_HALT} bars are missing since the last one seen: longer windows help"
     ratios = _ratios(seen, bars)
     # One bar alone cannot tell another scale from another price.
     moved = ratios.size == 1 and abs(ratios[0] - 1) > _SAME
     if moved or (ratios.size and np.ptp(ratios) > _SAME * ratios.min()):
         return "closes that were seen have changed: its history was rewritten"
     return ""
+
+
+def _is_apart(seen: Bars, bars: Bars) -> bool:
+    """Whether the windows leave bars out between them that the exchange must have seen."""
+    due = calendar_for(bars.calendar).later(int(seen.close_time[-1]), seen.timeframe, _HALT + 1)
+    return int(bars.close_time[0]) > due
 
 
 def _rescaled(seen: Bars, bars: Bars) -> float:

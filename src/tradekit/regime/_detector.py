@@ -15,7 +15,7 @@ from .. import plugins
 from .._core.analysis import Regime, RegimeAnalysis
 from .._core.blocking import Blocking
 from .._core.clock import Clock, SystemClock
-from .._core.errors import NoDataError, UsageError
+from .._core.errors import NoDataError, TradekitError, UsageError
 from .._core.regime import RegimeModel
 from ._asset import Asset, Progress, follow
 from ._blend import Blend, speakers, weights_for
@@ -151,7 +151,9 @@ class MarketRegimeDetector:
         UsageError
             When there is no asset, something is no bars, or an asset has no weight.
         NoDataError
-            When no asset can be used; it names the reason for each. What was known stays.
+            When no asset can be used; it names the reason for each. What was known stays. Where
+            nothing came at all, the last answer still counts for five bars' time by the clock, and
+            is given again as it was: its ``time`` says from when it is.
         ContractError
             When a hook of the model fails; what was known stays.
         """
@@ -229,8 +231,18 @@ class MarketRegimeDetector:
             self.last_skipped = {}
             for name, error in unusable.items():
                 self._skip(name, str(error).removeprefix(f"{name}: "), error.problem)
+            if not read and (held := self._still_held(unusable)):
+                return held
             steps = {n: follow(self._assets.get(n), bars, self._model) for n, bars in read.items()}
             return self._settle(steps, weights)
+
+    def _still_held(self, unusable: Mapping[str, TradekitError]) -> RegimeAnalysis | None:
+        """The last answer, where nothing came at all and its bar is not too old to count."""
+        if self._analysis is None or not all(isinstance(e, NoDataError) for e in unusable.values()):
+            return None
+        bar = next(iter(self._assets.values())).seen.timeframe.delta
+        lag = self.clock.now() - self._analysis.time
+        return self._analysis if timedelta(0) <= lag <= _PATIENCE * bar else None
 
     def _settle(self, steps: dict[str, Progress], weights: dict[str, float]) -> RegimeAnalysis:
         """Blend what is new, and keep what came of it only when all went well."""
