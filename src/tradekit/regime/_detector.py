@@ -77,8 +77,8 @@ class MarketRegimeDetector:
     Warm assets speak for those that are not. An asset that lags counts with its last word for up
     to five bars' time; a step that was taken without its newest bar is not taken again. Prices
     that have all moved by one factor (a split, a dividend) go on; an asset whose closes changed
-    otherwise, or that went back in time, begins anew, and when all assets of a call do, so does
-    the blend.
+    otherwise, that went back in time, or whose new bars begin more than five bars after the last
+    one seen, begins anew, and when all assets of a call do, so does the blend.
 
     Examples
     --------
