@@ -76,6 +76,8 @@ def test_limits_can_be_changed_at_any_time():
         ("max_position_fraction", 0.0),
         ("max_gross", float("nan")),
         ("max_daily_loss", "3 %"),
+        ("max_daily_loss", 3),
+        ("price_collar", 5),
         ("price_collar", float("inf")),
         ("max_positions", 0),
         ("max_orders_per_minute", 2.5),

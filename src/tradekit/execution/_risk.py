@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from math import inf
 from threading import RLock
 from typing import Any
 
@@ -20,11 +21,14 @@ from ._orders import Order
 from ._rails import MINUTE, Asked, Verdict, adds, first_refusal
 
 _LOG = logging.getLogger("tradekit.execution")
+# Of these, 3 is 3 % by mistake: a rail that would hold nothing.
+_PARTS = ("max_daily_loss", "price_collar")
 
 
 def _share(_: object, field: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, float) or not 0 < value < float("inf"):
-        expected = f"{field.name} as a fraction above 0"
+    part = field.name in _PARTS
+    if not isinstance(value, float) or not 0 < value < inf or (part and value > 1):
+        expected = f"{field.name} as a fraction above 0{' and up to 1' * part}"
         hint = f"{field.name}={field.default}"
         raise UsageError("no such limit", expected=expected, got=repr(value), hint=hint)
 
