@@ -122,6 +122,11 @@ def test_its_numbers_are_checked_when_they_are_used(speaker, bars):
     assert aggregator.blocking.aggregate_signals("X", bars()) == []
 
 
+def test_one_detector_needs_no_brackets(speaker):
+    one = speaker("A")
+    assert MultiSourceSignalAggregator(one).detectors == (one,)
+
+
 def test_what_is_no_detector_is_refused(speaker):
     with pytest.raises(UsageError, match="this is no detector: expected instances"):
         MultiSourceSignalAggregator([SignalDetector])

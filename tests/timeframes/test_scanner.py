@@ -152,7 +152,11 @@ def test_all_registered_detectors_look_where_none_are_given():
     assert len(scanner.detectors) == len(names("detectors"))
 
 
-@pytest.mark.parametrize("wrong", [(), ["rsi"], [Up]])
+def test_one_detector_needs_no_brackets():
+    assert [type(each) for each in MultiTimeframeScanner(Up()).detectors] == [Up]
+
+
+@pytest.mark.parametrize("wrong", [(), ["rsi"], [Up], Up, 5, [Up(), Up()]])
 def test_what_is_no_detector_cannot_look(wrong):
     with pytest.raises(UsageError, match="who should look"):
         MultiTimeframeScanner(wrong)

@@ -14,6 +14,7 @@ from .._core.blocking import Blocking
 from .._core.detector import SignalDetector
 from .._core.errors import UsageError
 from .._core.timeframe import Timeframe
+from .._core.words import words
 from ._advice import advice
 from ._answer import AggregatedSignals
 from ._history import History
@@ -309,7 +310,7 @@ def _as_bars(given: Any, symbol: str | None, timeframe: str | None) -> Bars:
 
 
 def _checked(detectors: Iterable[SignalDetector]) -> tuple[SignalDetector, ...]:
-    given = tuple(detectors)
+    given = words(detectors)
     for each in given:
         if not isinstance(each, SignalDetector):
             raise UsageError(

@@ -18,6 +18,7 @@ from .._core.figures import within
 from .._core.signal import Signal
 from .._core.source import BarsProvider
 from .._core.timeframe import Timeframe
+from .._core.words import words
 from ..plugins import load, names
 from ._align import is_stale
 from ._consensus import consensus
@@ -283,11 +284,12 @@ def _too_short(bars: Bars) -> NoDataError:
 
 
 def _checked(detectors: Iterable[SignalDetector]) -> tuple[SignalDetector, ...]:
-    given = tuple(detectors)
-    if not given or not all(isinstance(each, SignalDetector) for each in given):
+    given = words(detectors)
+    known = [each.source_method for each in given if isinstance(each, SignalDetector)]
+    if not given or len(set(known)) < len(given):
         raise UsageError(
             "who should look",
-            expected="detectors",
+            expected="detectors, each once",
             got=repr(given),
             hint="MultiTimeframeScanner([RsiReversal()]), or none for all that are registered",
         )
