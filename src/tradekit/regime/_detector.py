@@ -194,7 +194,7 @@ class MarketRegimeDetector:
         Examples
         --------
         >>> adjusted = MarketRegimeDetector().get_strategy_adjustments({"min_confidence": 0.5})
-        >>> adjusted["position_size_multiplier"], round(adjusted["min_confidence"], 6)
+        >>> adjusted["position_size_multiplier"], adjusted["min_confidence"]
         (0.25, 65.0)
         """
         said = self._analysis
