@@ -124,7 +124,7 @@ class Signal:
     warmup : bool
         Whether the detector had less history than it needs to agree with itself; never calibrated.
     base_rate : float, optional
-        Confidence of saying the same at any bar, 0 to 100.
+        How often the same levels come out right without any skill, 0 to 100.
     price_target, stop_loss : float, optional
         Where to get out.
     reasons : tuple of str
