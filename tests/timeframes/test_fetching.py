@@ -52,6 +52,20 @@ def test_what_cannot_be_made_is_asked_for_directly():
     assert fetch(HoursOnly(), Hour=9)[HOUR] == held_hours[-9:]
 
 
+def test_longer_bars_are_asked_for_directly_where_short_ones_reach_back_too_little():
+    class Shallow:
+        market = simulated()
+
+        async def fetch_many(self, symbols, timeframe, lookback, end=None):
+            kept = min(lookback, 400) if timeframe == "1Min" else lookback  # a session of minutes
+            return await self.market.fetch_many(symbols, timeframe, kept, end)
+
+    lookbacks = {Timeframe("1Min"): 300, FIVE: 100, Timeframe("15Min"): 300}
+    views = asyncio.run(fetch_views(Shallow(), "SPY", lookbacks, NOW))
+    assert [len(view) for view in views.values()] == [300, 79, 300]
+    assert [call for call, _ in Shallow.market.asked] == ["1Min", "15Min"]
+
+
 def test_more_is_asked_for_where_rows_lie_outside_regular_hours():
     # Six hours and a half before the open for as long a session: every second row is of no use.
     morning = [minutes(np.ones(780), f"2024-03-0{day}T08:00") for day in (4, 5, 6, 7)]

@@ -36,7 +36,7 @@ def _second_calls(
     views: Mapping[Timeframe, Answer],
     lookbacks: Mapping[Timeframe, int],
 ) -> list[PlannedCall]:
-    """More rows where many lay outside regular hours; else, what failed, directly."""
+    """More rows where many lay outside regular hours; else, what lacks most of it, directly."""
     again: list[PlannedCall] = []
     for call, answer in zip(calls, answers, strict=True):
         short = [each for each in call.serves if _size(views[each]) < lookbacks[each]]
@@ -45,8 +45,10 @@ def _second_calls(
         if short and _size(answer) >= call.rows < MOST_ROWS:
             again.append(PlannedCall(call.timeframe, min(int(rows), MOST_ROWS), short))
         else:
-            failed = (each for each in short if isinstance(views[each], SourceError))
-            direct = [each for each in failed if each != call.timeframe]
+            # Vendors keep minutes for days and hours for years; their days reach as far as weeks.
+            enough = 0.5 if call.timeframe.is_intraday else 0.0
+            lacking = (each for each in short if _size(views[each]) <= enough * lookbacks[each])
+            direct = [each for each in lacking if each != call.timeframe]
             again += [PlannedCall(each, lookbacks[each], (each,)) for each in direct]
     return again
 
