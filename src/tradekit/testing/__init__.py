@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._check import Check
     from ._detector import check_detector
+    from ._providers import FakeProviders, ProviderRequest
     from ._regime import check_regime_model
     from ._sink import check_sink
     from ._source import check_source
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "Check": "_check",
+    "FakeProviders": "_providers",
+    "ProviderRequest": "_providers",
     "any_bars": "_strategies",
     "broken_detectors": "_twins",
     "check_detector": "_detector",
@@ -33,6 +36,8 @@ _HOME_OF = {
 
 __all__ = [
     "Check",
+    "FakeProviders",
+    "ProviderRequest",
     "any_bars",
     "broken_detectors",
     "check_detector",
