@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import signal
 import sqlite3
@@ -112,6 +113,15 @@ def test_reading_after_the_end_leaves_nothing_open(tmp_path):
     sink.close()
     assert sink.read() == (missed(),)
     assert [p.name for p in tmp_path.iterdir()] == ["journal.db"]
+
+
+def test_a_sink_that_nobody_closes_lets_go_of_its_file(tmp_path):
+    sink = SQLiteSink(tmp_path / "journal.db")
+    sink.write(ErrorOccurred(NOON, component="data", message="gone"))
+    assert (tmp_path / "journal.db-wal").exists()
+    del sink
+    gc.collect()
+    assert not (tmp_path / "journal.db-wal").exists()
 
 
 def test_another_process_reads_while_one_writes(tmp_path):

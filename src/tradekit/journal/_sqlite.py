@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -134,7 +135,7 @@ class SQLiteSink(Sink):
     def _close(self) -> None:
         # The last to close a write-ahead log merges it into the file.
         if self._open is not None:
-            self._open.close()
+            self._let_go()
         self._open = None
 
     def _database(self) -> sqlite3.Connection:
@@ -152,6 +153,8 @@ class SQLiteSink(Sink):
                 database.close()
                 raise
             self._open = database
+            # A sink that nobody closes lets go of its file all the same, at the latest at exit.
+            self._let_go = weakref.finalize(self, database.close)
         return self._open
 
     def _prepare(self, database: sqlite3.Connection) -> None:
