@@ -79,7 +79,7 @@ class Alpaca(Dialect):
             raise _invalid(f"limit: {limit}")
         page, token = _page(await self._found(params), limit, params.get("page_token"))
         bent = [warp(rows) for rows in page]
-        told = {rows.symbol: _written(rows) for rows in bent if len(rows)}
+        told = {rows.symbol: written(rows) for rows in bent if len(rows)}
         return reply({"bars": told, "next_page_token": token})
 
     async def _found(self, params: Mapping[str, str]) -> list[Rows]:
@@ -225,7 +225,7 @@ def _after(token: str | None) -> tuple[str, int]:
         raise _invalid(f"page_token: {token}") from None
 
 
-def _written(rows: Rows) -> list[dict[str, Any]]:
+def written(rows: Rows) -> list[dict[str, Any]]:
     """One object for each bar; what is not known is left out."""
     prices = {short: rows.columns[name].tolist() for name, short in _SHORT.items()}
     volumes = rows.columns["volume"].tolist()

@@ -32,12 +32,12 @@ OUTAGE = "outage"
 _OF_BARS = {"null_bars", *BENT}
 
 
-def known(fault: object) -> str:
+def known(fault: object, among: tuple[str, ...]) -> str:
     """Take the name of a fault."""
-    if isinstance(fault, str) and fault in FAULTS:
+    if isinstance(fault, str) and fault in among:
         return fault
     raise UsageError(
-        "no such fault", expected=" or ".join(FAULTS), got=repr(fault), hint="{'hang': 0.02}"
+        "no such fault", expected=" or ".join(among), got=repr(fault), hint="{'hang': 0.02}"
     )
 
 
@@ -49,13 +49,16 @@ class Plan:
     ----------
     chances : dict of str to float
         From 0 to 1 by fault; together at most 1.
+    among : tuple of str
+        The faults that there can be.
     """
 
     chances: Mapping[str, float] = attrs.field(factory=dict)
+    among: tuple[str, ...] = FAULTS
 
     def __attrs_post_init__(self) -> None:
         for fault, chance in self.chances.items():
-            within(f"the chance of {known(fault)!r}", chance, 0, 1)
+            within(f"the chance of {known(fault, self.among)!r}", chance, 0, 1)
         if (total := sum(self.chances.values())) > 1 + 1e-9:
             raise UsageError(
                 "more faults than questions",
@@ -123,7 +126,9 @@ class Faults:
 
     def force(self, fault: str, times: int) -> None:
         """Let the next questions that this fault can strike be struck by it."""
-        self._forced.extend([known(fault)] * count(times, "a fault is counted", "times=1"))
+        self._forced.extend(
+            [known(fault, self._plan.among)] * count(times, "a fault is counted", "times=1")
+        )
 
     def next(
         self, can: Callable[[str], bool], serves_bars: bool

@@ -9,11 +9,13 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from ._provider_dialect import Asked, Reply
 
-Respond = Callable[[str, Asked], Awaitable[Reply]]
+Talk: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Respond: TypeAlias = Callable[[str, Asked], Awaitable[Reply | Talk]]
 
 _DRIP = 0.05  # seconds between two bytes of an answer that drips
 _HOST = "127.0.0.1"
@@ -27,7 +29,7 @@ class Server:
     names : sequence of str
         Who is listened for, each on a port of its own.
     respond : callable
-        Awaited with a name and a request; gives the reply.
+        Awaited with a name and a request; gives the reply, or who takes the connection over.
     """
 
     def __init__(self, names: Sequence[str], respond: Respond) -> None:
@@ -75,7 +77,11 @@ class Server:
         self._talks.add(talk)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await _send(await self._respond(name, await _read(reader)), reader, writer)
+                answer = await self._respond(name, await _read(reader))
+                if isinstance(answer, Reply):
+                    await _send(answer, reader, writer)
+                else:
+                    await answer(reader, writer)
         finally:
             writer.close()
             with suppress(ConnectionError, asyncio.CancelledError):

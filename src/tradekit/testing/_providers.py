@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import ceil
 from time import monotonic
 from types import TracebackType
@@ -22,13 +23,15 @@ from ._provider_alpaca import Alpaca
 from ._provider_dialect import RETRY_AFTER, Asked, Dialect, Refused, Reply, reply
 from ._provider_faults import FAULTS, OUTAGE, STATUSES, Budget, Faults, Plan
 from ._provider_market import Market
-from ._provider_rows import BENT, Rows, bent
-from ._provider_server import Server
+from ._provider_rows import bent
+from ._provider_server import Server, Talk
+from ._provider_stream import STREAM_FAULTS, Hub
 from ._provider_tiingo import Tiingo
 from ._provider_yahoo import Yahoo
 
 _DIALECTS = (Alpaca, Tiingo, Yahoo)
 _HTML = "<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
+STREAM = "stream"
 _RANKED = 25  # symbols that screens look at, where nobody names them
 _log = logging.getLogger("tradekit.testing")
 
@@ -39,10 +42,10 @@ class ProviderRequest:
 
     Parameters
     ----------
-    provider : {"alpaca", "iex", "yahoo"}
+    provider : {"alpaca", "iex", "yahoo", "stream"}
         Who was asked.
     path : str
-        For what, without parameters.
+        For what, without parameters; ``bars`` for a minute that the stream sends.
     params : dict of str to str
         With which parameters.
     fault : str or None
@@ -74,12 +77,15 @@ class FakeProviders:
     seed : int
         0 or more. A fault depends on the seed, the provider and the number of its request alone.
     faults : dict of str to dict of str to float, optional
-        By provider (``alpaca``, ``iex``, ``yahoo``) and fault (one of `FAULTS`), the share of
-        requests that it strikes, from 0 to 1; one fault at most strikes a request.
+        By provider (``alpaca``, ``iex``, ``yahoo``, or ``stream`` for Alpaca's) and fault (one of
+        `FAULTS`), the share of requests that it strikes, from 0 to 1; one fault at most strikes a
+        request. Of the stream, a connection is a request, and each minute that is sent.
     limit_per_minute : int or dict of str to int, optional
         How many requests each provider (or those that are named) answers in a minute.
     symbols : sequence of str, optional
         Whom screens rank; the first 25 of ``source.symbols`` by default, where it has them.
+    stream_symbols : int, optional
+        How many symbols one connection to the stream may subscribe to; any number by default.
     clock : Clock, optional
         Who says what time it is, also to the limit. By default the source's clock says it, and
         the limit runs by real time.
@@ -94,8 +100,9 @@ class FakeProviders:
     Times and prices are the source's, so are the adjustments: ``raw`` from Tiingo, splits alone in
     Yahoo's quotes, whatever is asked of Alpaca. The bar that is still running comes along, as from
     the real ones. Tiingo, and Alpaca with ``feed=iex``, leave out one minute in twenty and tell 2
-    to 4 percent of the volume. Yahoo's cookie, crumb and time-zone probe fail only in an `outage`,
-    since how often they are asked depends on what yfinance remembers.
+    to 4 percent of the volume. The stream sends minutes as the clock completes them. Yahoo's
+    cookie, crumb and time-zone probe fail only in an `outage`, since how often they are asked
+    depends on what yfinance remembers.
 
     Examples
     --------
@@ -124,6 +131,7 @@ class FakeProviders:
         faults: Mapping[str, Mapping[str, float]] | None = None,
         limit_per_minute: int | Mapping[str, int] | None = None,
         symbols: Sequence[str] | None = None,
+        stream_symbols: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not isinstance(source, DataSource):
@@ -134,17 +142,18 @@ class FakeProviders:
         ranked = tuple(symbols or getattr(source, "symbols", ())[:_RANKED])
         market = Market(source, self._clock, ranked)
         self._dialects: dict[str, Dialect] = {d.name: d(market, seed) for d in _DIALECTS}
-        plans = {self._known(name): Plan(dict(plan)) for name, plan in (faults or {}).items()}
+        plans = {self._known(name): dict(plan) for name, plan in (faults or {}).items()}
         budgets = self._budgets(limit_per_minute, clock)
         self._faults = {
-            name: Faults(name, seed, plans.get(name, Plan()), budgets.get(name))
-            for name in self._dialects
+            name: Faults(name, seed, Plan(plans.get(name, {}), among), budgets.get(name))
+            for name, among in (*((n, FAULTS) for n in self._dialects), (STREAM, STREAM_FAULTS))
         }
         self._requests: list[ProviderRequest] = []
+        self._hub = Hub(market, seed, self._faults[STREAM], self._overheard, stream_symbols)
         self._server: Server | None = None
 
     def __repr__(self) -> str:
-        return f"FakeProviders({', '.join(self._dialects)})"
+        return f"FakeProviders({', '.join(self._faults)})"
 
     def __enter__(self) -> Self:
         self._server = Server(tuple(self._dialects), self._respond)
@@ -162,7 +171,7 @@ class FakeProviders:
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """The address of each provider, for clients of your own.
+        """The address of each provider, and of Alpaca's ``stream``, for clients of your own.
 
         Raises
         ------
@@ -175,7 +184,8 @@ class FakeProviders:
                 expected="a with block around the calls",
                 hint="with FakeProviders(source) as fake: ...",
             )
-        return dict(self._server.urls)
+        urls = self._server.urls
+        return {**urls, STREAM: urls["alpaca"].replace("http", "ws") + "/v2/sip"}
 
     @property
     def requests(self) -> tuple[ProviderRequest, ...]:
@@ -251,7 +261,7 @@ class FakeProviders:
 
         Parameters
         ----------
-        provider : {"alpaca", "iex", "yahoo"}
+        provider : {"alpaca", "iex", "yahoo", "stream"}
             Whose.
         fault : str
             One of `FAULTS`.
@@ -271,7 +281,7 @@ class FakeProviders:
 
         Parameters
         ----------
-        provider : {"alpaca", "iex", "yahoo"}
+        provider : {"alpaca", "iex", "yahoo", "stream"}
             Who is down.
 
         Yields
@@ -292,10 +302,9 @@ class FakeProviders:
             faults.outages -= 1
 
     def _known(self, provider: str) -> str:
-        if provider not in self._dialects:
-            raise UsageError(
-                "no such provider", expected=" or ".join(self._dialects), got=repr(provider)
-            )
+        known = (*self._dialects, STREAM)
+        if provider not in known:
+            raise UsageError("no such provider", expected=" or ".join(known), got=repr(provider))
         return provider
 
     def _budgets(
@@ -312,7 +321,12 @@ class FakeProviders:
         source: DataSource = load("sources", name)(*args, **{"clock": self._clock, **options})
         return source
 
-    async def _respond(self, provider: str, asked: Asked) -> Reply:
+    def _overheard(self, path: str, fault: str | None) -> None:
+        self._requests.append(ProviderRequest(STREAM, path, {}, fault))
+
+    async def _respond(self, provider: str, asked: Asked) -> Reply | Talk:
+        if "websocket" in asked.headers.get("upgrade", "").lower():
+            return partial(self._hub.talk, asked)
         dialect, faults = self._dialects[provider], self._faults[provider]
         fault, rng = None, np.random.default_rng(0)
         if faults.outages:
@@ -353,12 +367,8 @@ async def _answered(
     dialect: Dialect, asked: Asked, fault: str | None, rng: np.random.Generator
 ) -> Reply:
     """An answer, of bars that may be wrong, and which may not arrive as it should."""
-
-    def warp(rows: Rows) -> Rows:
-        return bent(rows, fault, rng) if fault is not None and fault in BENT else rows
-
     try:
-        answer = await dialect.answer(asked, warp)
+        answer = await dialect.answer(asked, partial(bent, fault=fault, rng=rng))
     except Refused as refused:
         return refused.reply
     except Exception:
