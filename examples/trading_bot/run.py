@@ -23,6 +23,7 @@ from tradekit import (
     SystemClock,
     Timeframe,
     UsageError,
+    calendar_for,
 )
 from tradekit.journal import Mode
 
@@ -55,11 +56,11 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Do what the command line asks for."""
     console = screens.console()
-    path = _journal(options.journal)
     if options.source:
-        asyncio.run(_live(options, path, console))
+        path = asyncio.run(_live(options, console))
     else:
-        for market in _markets(options, console):
+        markets, path = _markets(options, console), _journal(options.journal)
+        for market in markets:
             asyncio.run(_replay(market, path, console))
     console.print(f"Journal: {path}", soft_wrap=True)
     return 0
@@ -138,13 +139,14 @@ def _followed(market: Market, console: Console) -> Iterator[object]:
             progress.advance(task)
 
 
-async def _live(options: Namespace, path: Path, console: Console) -> None:
+async def _live(options: Namespace, console: Console) -> Path | None:
     """Look at a live source whenever a bar has closed, and trade on paper."""
     clock, timeframe = SystemClock(), Timeframe(options.timeframe or "5Min")
     manager = MultiSourceDataManager(sources=[options.source], clock=clock, timeout=_PATIENCE)
     await manager.fetch("SPY", "1Day", 5)  # raises where nobody answers, before anything else
     mode = Mode.SIMULATED if options.source == "simulated" else Mode.PAPER
-    with ComprehensiveLogger(path=path, clock=clock, mode=mode) as logger:
+    # Without a word about it, the journal of all live runs: what was once real is never begun anew.
+    with ComprehensiveLogger(path=options.journal, clock=clock, mode=mode) as logger:
         bot = TradingBot(
             manager,
             clock=clock,
@@ -160,16 +162,21 @@ async def _live(options: Namespace, path: Path, console: Console) -> None:
             if done == options.passes:
                 break
             await asyncio.sleep(_seconds_to_next(clock, timeframe))
+    return logger.path
 
 
 def _seconds_to_next(clock: Clock, timeframe: Timeframe) -> float:
-    """How long until the next bar of this length is complete."""
-    now = clock.now().timestamp()
-    return timeframe.seconds - now % timeframe.seconds + _SETTLES.total_seconds()
+    """How long until the next bar of this length is complete, on the exchange's sessions."""
+    calendar, now = calendar_for("XNYS"), int(clock.now().timestamp() * 1e9)
+    ended = now
+    if timeframe.is_intraday:  # bars count from the open, so 1Hour bars end at half past
+        opened = int(calendar.opens[calendar.opens.searchsorted(now, side="right") - 1])
+        ended -= (now - opened) % timeframe.ns
+    return (calendar.later(ended, timeframe, 1) - now) / 1e9 + _SETTLES.total_seconds()
 
 
 def _journal(asked: Path | None) -> Path:
-    """Where the journal is written: as asked, else a file that every run begins anew."""
+    """Where a replay is written down: as asked, else in a file that each begins anew."""
     if asked is not None:
         return asked
     folder = user_data_path("tradekit") / "demo"

@@ -28,7 +28,8 @@ LOW_HEALTH, LOW_CAPTURE = 80, 70  # of 100: below, a person should look
 
 def console() -> Console:
     """A console for terminals, pipes and files alike."""
-    return Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    width = None if sys.stdout.isatty() else 100
+    return Console(width=width, highlight=False, markup=False, emoji=False)  # texts are data
 
 
 def show_welcome(out: Console, seed: int) -> None:

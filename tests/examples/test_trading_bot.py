@@ -20,6 +20,7 @@ from tradekit import (
     EventQuery,
     FixedClock,
     MultiSourceDataManager,
+    Timeframe,
     UsageError,
 )
 from tradekit.data import MemorySource, SimulatedSource
@@ -271,3 +272,37 @@ def test_the_promised_screens_work_before_anything_happened(blind, capsys):
     shown = capsys.readouterr().out
     assert all(title in shown for title in ("Health", "Alerts", "Weekly report"))
     assert "detected" in report
+
+
+@pytest.mark.parametrize(
+    ("now", "timeframe", "due"),
+    [
+        ("2024-03-08T14:33", "5Min", "2024-03-08T14:35"),
+        ("2024-03-08T14:35", "5Min", "2024-03-08T14:40"),
+        ("2024-03-08T15:10", "1Hour", "2024-03-08T15:30"),  # hours count from 09:30 in New York
+        ("2024-03-08T20:45", "1Hour", "2024-03-08T21:00"),
+        ("2024-03-08T21:30", "1Hour", "2024-03-11T14:30"),  # over the weekend, in summer time
+        ("2024-03-08T21:30", "1Day", "2024-03-11T20:00"),
+    ],
+)
+def test_a_live_bot_waits_for_the_end_of_the_next_bar(example, now, timeframe, due):
+    start, end = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (now, due))
+    wait = example("run")._seconds_to_next(FixedClock(start), Timeframe(timeframe))
+    assert wait == (end - start).total_seconds() + 5
+
+
+def test_what_the_journal_holds_is_shown_as_it_is(example):
+    out = example("screens").console()
+    with out.capture() as shown:
+        out.print("key [redacted] :smile: [/x]")
+    assert shown.get().strip() == "key [redacted] :smile: [/x]"
+
+
+def test_a_live_run_goes_on_in_the_journal_of_all_live_runs(play, monkeypatch, tmp_path):
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name: tmp_path / name)
+    for _ in range(2):
+        with redirect_stdout(StringIO()) as shown:
+            play("--source", "simulated", "--passes", 1)
+    assert str(tmp_path / "tradekit" / "journal.db") in shown.getvalue()
+    with SQLiteSink(tmp_path / "tradekit" / "journal.db") as sink:
+        assert len(sink.read(EventQuery(kinds="RunStarted"))) == 2

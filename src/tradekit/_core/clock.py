@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -56,8 +56,8 @@ def from_ns(ns: int) -> datetime:
     >>> from_ns(1_000_000_000)
     datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.timezone.utc)
     """
-    seconds, rest = divmod(int(ns), NS)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1_000)
+    # Not fromtimestamp: on Windows it knows no time before 1970.
+    return _EPOCH + timedelta(microseconds=int(ns) // 1_000)
 
 
 def to_utc(moment: datetime) -> datetime:
