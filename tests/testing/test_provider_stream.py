@@ -164,32 +164,40 @@ def test_faults_that_a_stream_cannot_have_are_refused(clock):
         providers(clock).break_next("stream", "stale_day")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of websockets.legacy
-def test_the_real_client_hears_the_same(clock):
+@pytest.fixture
+def live():
+    """alpaca-py's client, which tells when it has subscribed."""
     pytest.importorskip("alpaca")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         from alpaca.data.live import StockDataStream
 
-    told, subscribed, enough = [], threading.Event(), threading.Event()
+    class Listener(StockDataStream):
+        subscribed = threading.Event()
+
+        async def _dispatch(self, message):
+            await super()._dispatch(message)
+            if message["T"] == "subscription":
+                self.subscribed.set()
+
+    return Listener
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of websockets.legacy
+def test_the_real_client_hears_the_same(clock, live):
+    told, enough = [], threading.Event()
 
     async def keep(bar):
         told.append((f"{bar.timestamp:%Y-%m-%dT%H:%M:%SZ}", bar.symbol, bar.close))
         if len(told) == 6:
             enough.set()
 
-    class Listener(StockDataStream):
-        async def _dispatch(self, message):
-            await super()._dispatch(message)
-            if message["T"] == "subscription":
-                subscribed.set()
-
     with providers(clock) as fake:
-        stream = Listener("k", "s", url_override=fake.urls["stream"])
+        stream = live("k", "s", url_override=fake.urls["stream"])
         stream.subscribe_bars(keep, "SPY", "QQQ")
         thread = threading.Thread(target=stream.run)
         thread.start()
-        assert subscribed.wait(10)
+        assert stream.subscribed.wait(10)
         clock.move_to(OPEN + 3 * MINUTE)
         assert enough.wait(10)
         stream.stop()
