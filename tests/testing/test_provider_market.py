@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -47,12 +47,40 @@ def test_the_bar_that_runs_comes_as_far_as_it_has_come():
     assert last == {"open": 15.0, "high": 16.5, "low": 14.5, "close": 16.0, "volume": 14.0}
 
 
+def test_a_window_that_begins_within_the_bar_that_runs_does_not_have_it():
+    noon = market("2024-03-08T14:37", climbing("2024-03-08T14:30", 20))
+    assert window(noon, "5Min", "2024-03-08T14:36", "2024-03-08T21:00") == {}
+
+
 def test_the_day_that_runs_comes_too_but_not_into_a_window_before_it():
     noon = market("2024-03-08T14:37", climbing("2024-03-08T14:30", 20))
     rows = window(noon, "1Day", "2024-03-01", "2024-03-08T20:00")["SPY"]
     assert rows.time.tolist() == [ns("2024-03-08T05:00")]
     assert rows.columns["close"].tolist() == [16.0]
     assert window(noon, "1Day", "2024-03-01", "2024-03-07T20:00") == {}
+
+
+def test_a_clock_that_goes_on_meanwhile_makes_no_bar_come_twice_or_never():
+    class Ticking:
+        at = datetime(2024, 3, 8, 14, 35, tzinfo=UTC)
+
+        def now(self):
+            self.at += timedelta(minutes=2)
+            return self.at
+
+    clock = Ticking()
+    ticking = Market(MemorySource([climbing("2024-03-08T14:30", 20)], clock=clock), clock, ())
+    rows = window(ticking, "5Min", "2024-03-08T14:30", "2024-03-08T21:00")["SPY"]
+    # The first look was at 14:37: two minutes of the second bar were over.
+    assert rows.time.tolist() == [ns("2024-03-08T14:30"), ns("2024-03-08T14:35")]
+    assert rows.columns["close"][-1] == 16.0
+
+
+def test_a_window_may_be_one_moment():
+    late = market("2024-03-08T22:00", climbing("2024-03-08T14:30", 20))
+    rows = window(late, "5Min", "2024-03-08T14:35", "2024-03-08T14:35")["SPY"]
+    assert rows.time.tolist() == [ns("2024-03-08T14:35")]
+    assert window(late, "5Min", "2024-03-08T12:00", "2024-03-08T12:00") == {}
 
 
 def test_nothing_is_known_of_the_future():

@@ -282,6 +282,7 @@ def test_a_source_that_fails_is_an_error_of_the_server_and_told_in_the_log(caplo
         ({"faults": {"bloomberg": {}}}, "no such provider: expected alpaca or iex or yahoo"),
         ({"faults": {"iex": {"flood": 0.1}}}, "no such fault: expected 401 or .* got 'flood'"),
         ({"limit_per_minute": 0}, "a limit counts requests"),
+        ({"limit_per_minute": {"stream": 9}}, "expected alpaca or iex or yahoo, got 'stream'"),
         ({"seed": -1}, "no seed"),
         ({"source": "SPY"}, "no source"),
     ],

@@ -19,6 +19,7 @@ from .._core.timeframe import Timeframe
 from ._provider_rows import PRICES, Rows
 
 _MINUTE, _DAY = Timeframe("1Min"), Timeframe("1Day")
+_MICROSECOND = 1_000  # the shortest window that can be asked for
 _RECENT = 5  # sessions back in which a symbol that is quoted has traded twice
 
 
@@ -96,19 +97,19 @@ class Market:
 
         As from any vendor, the bar that is still running comes too, as far as it has come.
         """
-        length, last = Timeframe(timeframe), min(last, self.now)
-        if first > last:
+        now, length = self.now, Timeframe(timeframe)  # one now for all: the clock may go on
+        if first > (last := min(last, now)):
             return {}
-        due = max(last, self._end(last, length), first + 1)
+        due = max(last, self._end(last, length))
         asked = BarsRequest(
             tuple(symbols),
             length,
             start=from_ns(first),
-            end=from_ns(due),
+            end=from_ns(max(min(due, now), first + _MICROSECOND)),
             adjustment=cast("Adjustment", adjustment),
         )
         bars = await self._bars(asked)
-        running = await self._running(asked, first, due)
+        running = await self._running(asked, first, now) if due > now else {}
         found = {symbol: Rows.of(bars[symbol]) for symbol in symbols if symbol in bars}
         return {
             symbol: _joined(found.get(symbol), running.get(symbol))
@@ -146,10 +147,10 @@ class Market:
     def _session(self, moment: int) -> int:
         return int(self.calendar.locate(np.array([moment]))[0])
 
-    async def _running(self, asked: BarsRequest, first: int, due: int) -> dict[str, Rows]:
-        now, length = self.now, asked.timeframe
-        row = self._session(now)
-        if row < 0 or due <= now or length == "1Week" or length.seconds <= 60:
+    async def _running(self, asked: BarsRequest, first: int, now: int) -> dict[str, Rows]:
+        """The bar that runs now, of its minutes; a minute is told when over, and so is a week."""
+        row, length = self._session(now), asked.timeframe
+        if row < 0 or length == "1Week" or length.seconds <= 60:
             return {}
         label = start = int(self.calendar.opens[row])
         if length.is_intraday:

@@ -142,7 +142,7 @@ class FakeProviders:
         ranked = tuple(symbols or getattr(source, "symbols", ())[:_RANKED])
         market = Market(source, self._clock, ranked)
         self._dialects: dict[str, Dialect] = {d.name: d(market, seed) for d in _DIALECTS}
-        plans = {self._known(name): dict(plan) for name, plan in (faults or {}).items()}
+        plans = {self._known(name, STREAM): dict(plan) for name, plan in (faults or {}).items()}
         budgets = self._budgets(limit_per_minute, clock)
         self._faults = {
             name: Faults(name, seed, Plan(plans.get(name, {}), among), budgets.get(name))
@@ -273,7 +273,7 @@ class FakeProviders:
         UsageError
             When there is no such provider or fault, or the count is none.
         """
-        self._faults[self._known(provider)].force(fault, times)
+        self._faults[self._known(provider, STREAM)].force(fault, times)
 
     @contextmanager
     def outage(self, provider: str) -> Iterator[None]:
@@ -294,15 +294,15 @@ class FakeProviders:
         UsageError
             When there is no such provider.
         """
-        faults = self._faults[self._known(provider)]
+        faults = self._faults[self._known(provider, STREAM)]
         faults.outages += 1
         try:
             yield
         finally:
             faults.outages -= 1
 
-    def _known(self, provider: str) -> str:
-        known = (*self._dialects, STREAM)
+    def _known(self, provider: str, *others: str) -> str:
+        known = (*self._dialects, *others)
         if provider not in known:
             raise UsageError("no such provider", expected=" or ".join(known), got=repr(provider))
         return provider
