@@ -132,6 +132,7 @@ def test_days_are_refused_at_once(provider):
         ((200, []), NoDataError, False),
         ((429, "slow down", {"Retry-After": "30"}), RateLimitError, True),
         ((200, "Error: You have run over your hourly request allocation"), RateLimitError, True),
+        ((200, "null"), SourceError, True),
         ((400, {"detail": "Bad resampleFreq"}), SourceError, False),
         ((500, "oops"), SourceError, True),
         ((502, "<html>"), SourceError, True),

@@ -131,7 +131,7 @@ class IEXSource(Remote):
         if answer.is_error:
             raise self._refusal(answer.status_code, answer.text, answer.headers, symbol)
         said = answer.text.strip()
-        if said[:1] not in ("[", "{", "<", ""):
+        if said[:1] not in ("[", "{", "<", "") and said != "null":
             # A used budget comes as a sentence with status 200.
             raise self._limited(said, answer.headers)
         rows = answer.json()
