@@ -91,6 +91,18 @@ def test_every_setup_of_a_day_ends_once_and_every_setup_has_one_day(steps):
         assert sum(ends) == seen == list(first.values()).count(day)
 
 
+@pytest.mark.parametrize("mode", ["simulated", "replay"])
+def test_two_tellings_of_the_same_days_do_not_add_up(sink, clock, mode):
+    first, second = (
+        ComprehensiveLogger(sinks=[sink], clock=clock, mode=mode, run=run) for run in ("a", "b")
+    )
+    first.log_opportunity_missed("SPY", "gap", "risk_limit")
+    second.log_opportunity_missed("QQQ", "gap", "no_capital")
+    assert second.get_missed_opportunity_analysis()["reasons"] == {"no_capital": 1}
+    assert second.get_daily_summary()["opportunities_missed"] == 1
+    assert "risk_limit" not in second.weekly_report()
+
+
 def test_hours_count_every_run_of_the_mode_and_health_this_run_alone(sink, clock):
     first = ComprehensiveLogger(sinks=[sink], clock=clock)
     detect(first)

@@ -43,7 +43,8 @@ class Answers(Journal):
         Parameters
         ----------
         hours : float
-            How far to look back from now, above zero; all runs of this mode count.
+            How far to look back from now, above zero; all runs of this mode count, unless it is a
+            simulated one or a replay.
 
         Returns
         -------
@@ -71,7 +72,8 @@ class Answers(Journal):
         Parameters
         ----------
         day : date, optional
-            Which; today at the exchange without it. All runs of this mode count.
+            Which; today at the exchange without it. All runs of this mode count, unless it is a
+            simulated one or a replay.
 
         Returns
         -------

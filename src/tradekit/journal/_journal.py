@@ -24,6 +24,8 @@ from ._redaction import Redactor
 from ._sqlite import SQLiteSink
 
 _LOG = logging.getLogger("tradekit.journal")
+# Days that are told again: two runs may tell the same ones, and do not add up.
+_RETOLD = (Mode.SIMULATED, Mode.REPLAY)
 E = TypeVar("E", bound=Event)
 
 
@@ -254,7 +256,9 @@ class Journal:
             self._sink.write(batch)
 
     def _read(self, **wanted: Any) -> tuple[Event, ...]:
-        """Events of this mode, whatever their run."""
+        """Events of this mode; of a replay this run's alone, for another is another past."""
+        if self.mode in _RETOLD:
+            wanted["run"] = self.run
         found = self.read(EventQuery(**wanted))
         return tuple(event for event in found if event.mode is self.mode)
 

@@ -57,7 +57,8 @@ class ComprehensiveLogger(Answers):
         Name of this run; derived from mode and time of the first event without it. A run that
         the journal knows is continued.
     mode : Mode
-        Whose money it is. Answers over hours and days are about runs of the same mode.
+        Whose money it is. Answers over hours and days are about all runs of the same mode; those
+        of a simulated market or a replay about this run alone.
     calendar : str
         Exchange whose sessions are the days, and whose opening hours count; ``24/7`` for crypto.
 
