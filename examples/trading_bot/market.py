@@ -30,7 +30,6 @@ COMPANIES = 24
 # What is known when a run begins: enough days for the regime, enough minutes for the detectors.
 HISTORY, MINUTES = timedelta(days=700), timedelta(days=30)
 INDICES = ("SPY", "QQQ", "IWM")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
 _SHORTEST = Timeframe("5Min")
 
@@ -139,7 +138,7 @@ def _steps(bars: Sequence[Bars], start: date | None, end: date | None) -> tuple[
     """The moments at which a bar of any symbol closes, within regular hours and the dates."""
     closes = [each.close_time[each.session >= 0] for each in bars]
     moments = np.unique(np.concatenate([np.empty(0, np.int64), *closes]))
-    found = (_EPOCH + timedelta(microseconds=int(ns) // 1000) for ns in moments)
+    found = (m.replace(tzinfo=UTC) for m in moments.astype("M8[ns]").astype("M8[us]").tolist())
     return tuple(
         m
         for m in found

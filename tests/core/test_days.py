@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradekit._core.clock import to_ns
-from tradekit._core.days import dates_of, midnights
+from tradekit._core.days import dates_of, midnights, weekdays, weeks
 
 ZONES = st.sampled_from(
     ["America/New_York", "Europe/London", "Asia/Tokyo", "America/Sao_Paulo", "UTC"]
@@ -73,3 +73,12 @@ def test_there_is_no_seam_where_the_looked_up_days_end(date):
 def test_no_days_have_no_dates():
     assert len(dates_of(np.array([], dtype=np.int64), "UTC")) == 0
     assert len(midnights(np.array([], "M8[D]"), "UTC")) == 0
+
+
+@given(DAYS)
+def test_a_week_goes_from_monday_to_sunday_as_in_python(day):
+    date = np.datetime64(day, "D")
+    assert weekdays(np.array([date]))[0] == date.item().weekday()
+    monday = np.array([date - date.item().weekday()])
+    assert (weeks(monday) == weeks(np.array([date]))).all()
+    assert weeks(monday)[0] - weeks(monday - 1)[0] == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from fractions import Fraction
 
 import attrs
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from tradekit._core.errors import UsageError
-from tradekit._core.figures import as_float, count, finite, within
+from tradekit._core.figures import as_float, count, duration, finite, within
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
@@ -64,3 +65,13 @@ def test_anything_else_is_refused(wrong):
 def test_infinity_is_outside_even_where_there_is_no_end():
     with pytest.raises(UsageError, match="a number from 0, got inf"):
         within("x", float("inf"))
+
+
+def test_a_duration_lasts():
+    assert duration(timedelta(seconds=1), "x", "y") == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("wrong", [timedelta(0), -timedelta(seconds=1), 1.0, "1s", None])
+def test_what_does_not_last_is_no_duration(wrong):
+    with pytest.raises(UsageError, match="a wait is one: expected a timedelta above zero, got"):
+        duration(wrong, "a wait is one", "timedelta(seconds=1)")

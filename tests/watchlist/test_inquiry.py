@@ -5,8 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from tradekit import Candidate, ContractError, Fetched, NoDataError, SourceError, UsageError
-from tradekit.watchlist._inquiry import CORE, Answer, daily_bars, positive, propose
+from tradekit import (
+    Candidate,
+    ContractError,
+    DynamicWatchlistManager,
+    Fetched,
+    NoDataError,
+    SourceError,
+    UsageError,
+)
+from tradekit.watchlist._inquiry import CORE, Answer, daily_bars, propose
 
 SOON, LATE = timedelta(milliseconds=20), timedelta(seconds=20)
 
@@ -140,4 +148,4 @@ def test_the_problem_is_what_is_said_most_often():
 @pytest.mark.parametrize("bad", [timedelta(0), 60, None])
 def test_a_timeout_is_a_time(bad):
     with pytest.raises(UsageError, match="no time to wait"):
-        positive(bad)
+        DynamicWatchlistManager("SPY", timeout=bad)

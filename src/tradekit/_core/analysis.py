@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ class Regime(Word):
     VOLATILE = "volatile"
 
 
+_ORDER = tuple(Regime)
 _SUM_TOLERANCE = 1e-6
 
 
@@ -77,6 +78,40 @@ def are_shares(probabilities: Mapping[Regime, float]) -> bool:
     """
     shares = probabilities.values()
     return all(0 <= share <= 1 for share in shares) and abs(sum(shares) - 1) <= _SUM_TOLERANCE
+
+
+def coming(
+    shares: Mapping[Regime, float], costs: Sequence[float], held: Regime | None, needed: float
+) -> dict[str, Any] | None:
+    """Tell which other regime is likelier than the one that is held, and how near it is.
+
+    Parameters
+    ----------
+    shares : dict of Regime to float
+        Of the last bar.
+    costs : sequence of float
+        Of each regime, in nats, in the order of `Regime`; the cheapest is 0.
+    held : Regime, optional
+        Which one is held.
+    needed : float
+        Evidence that another one must gather, in nats.
+
+    Returns
+    -------
+    dict, optional
+        ``regime``, ``evidence`` and ``needed``; None when none is likelier.
+
+    Examples
+    --------
+    >>> shares = by_regime({"bull": 0.4, "bear": 0.6})
+    >>> coming(shares, (0.0, 1.5, 2.0, 2.0), Regime.BULL, 2.0)
+    {'regime': 'bear', 'evidence': 0.5, 'needed': 2.0}
+    """
+    likely = max(_ORDER, key=lambda regime: (shares[regime], regime == held))
+    if likely == held:
+        return None
+    evidence = max(needed - costs[_ORDER.index(likely)], 0.0)
+    return {"regime": likely.value, "evidence": evidence, "needed": needed}
 
 
 @attrs.frozen

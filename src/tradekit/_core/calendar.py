@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 
 from .columns import Bool, Dates, Int, readonly
-from .days import dates_of, midnights
+from .days import dates_of, midnights, weeks
 from .errors import UsageError
 from .timeframe import Timeframe
 
@@ -109,7 +109,7 @@ class Calendar:
         """
         if timeframe.is_intraday:
             return self.locate(time)
-        number = _week if timeframe == "1Week" else _day
+        number = weeks if timeframe == "1Week" else _day
         wanted, have = number(self.dates(time)), number(self.sessions)
         row = np.minimum(np.searchsorted(have, wanted), len(have) - 1)
         return np.where(have[row] == wanted, row, -1)
@@ -190,8 +190,8 @@ class Calendar:
         dates = self.dates(time)
         if timeframe == "1Day":
             return self._period_close(_day(self.sessions), _day(dates), dates)
-        last_day = ((_week(dates) + 1) * 7 - 4).astype("M8[D]")
-        return self._period_close(_week(self.sessions), _week(dates), last_day)
+        last_day = ((weeks(dates) + 1) * 7 - 4).astype("M8[D]")
+        return self._period_close(weeks(self.sessions), weeks(dates), last_day)
 
     def _period_close(self, periods: Int, wanted: Int, last_day: Dates) -> Int:
         """Close of the last session of each wanted period, else the end of its last day."""
@@ -234,7 +234,7 @@ class Calendar:
                 return self._intraday_later(row, moment, timeframe, count)
             # A week is complete at its last session's close.
             coming = self.sessions[row : row + 7 * (count + 1)]
-            period = (_week if timeframe == "1Week" else _day)(coming)
+            period = (weeks if timeframe == "1Week" else _day)(coming)
             last = np.flatnonzero(np.diff(period, append=period[-1:] + 1))
             return int(self.closes[row + last[count - 1]])
         except IndexError:
@@ -285,7 +285,7 @@ class Calendar:
         return gap
 
     def _period_gap(self, time: Int, timeframe: Timeframe) -> Bool:
-        number = _week if timeframe == "1Week" else _day
+        number = weeks if timeframe == "1Week" else _day
         have, wanted = number(self.sessions), number(self.dates(time))
         # Sessions strictly between two labels; a label on a holiday is no session itself.
         after = np.searchsorted(have, wanted[:-1], side="right")
@@ -311,11 +311,6 @@ class Calendar:
 
 def _day(dates: Dates) -> Int:
     return dates.astype(np.int64)
-
-
-def _week(dates: Dates) -> Int:
-    """Number of each date's Monday-to-Sunday week; 1970-01-01 was a Thursday."""
-    return np.asarray((dates.astype(np.int64) + 3) // 7, dtype=np.int64)
 
 
 def calendar_for(code: str = "XNYS") -> Calendar:

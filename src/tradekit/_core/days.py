@@ -13,6 +13,7 @@ from .columns import Dates, Int, readonly
 
 # Looked up; what lies farther off is worked out one by one.
 _FIRST, _LAST = np.datetime64("1900-01-01"), np.datetime64("2060-01-01")
+_THURSDAY = 3  # on which 1970 began, counted from Monday
 
 
 def dates_of(moments: Int, tz: str) -> Dates:
@@ -72,6 +73,48 @@ def midnights(dates: Dates, tz: str) -> Int:
     if far.any():
         begin[far] = _begins(dates[far], tz)
     return begin
+
+
+def weeks(dates: Dates) -> Int:
+    """Number the week of each date, Monday to Sunday.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D]
+        Dates.
+
+    Returns
+    -------
+    ndarray of int64
+        0 for the week of 1970-01-01.
+
+    Examples
+    --------
+    >>> weeks(np.array(["1970-01-04", "1970-01-05"], "M8[D]"))
+    array([0, 1])
+    """
+    return np.asarray((dates.astype(np.int64) + _THURSDAY) // 7, dtype=np.int64)
+
+
+def weekdays(dates: Dates) -> Int:
+    """Number the day of each date in its week.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D]
+        Dates.
+
+    Returns
+    -------
+    ndarray of int64
+        0 for Monday to 6 for Sunday.
+
+    Examples
+    --------
+    >>> weekdays(np.array(["1970-01-04", "1970-01-05"], "M8[D]"))
+    array([6, 0])
+    """
+    return np.asarray((dates.astype(np.int64) + _THURSDAY) % 7, dtype=np.int64)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import inf, isfinite
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,36 @@ def count(value: object, problem: str, hint: str) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
         return int(value)
     raise UsageError(problem, expected="a whole number from 1", got=repr(value), hint=hint)
+
+
+def duration(value: object, problem: str, hint: str) -> timedelta:
+    """Check a time that has to last.
+
+    Parameters
+    ----------
+    value : timedelta
+        What came.
+    problem, hint : str
+        Of the error: what lasts, and a good one.
+
+    Returns
+    -------
+    timedelta
+        The same.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or not above zero.
+
+    Examples
+    --------
+    >>> duration(timedelta(seconds=8), "a timeout is a duration", "timeout=timedelta(seconds=8)")
+    datetime.timedelta(seconds=8)
+    """
+    if isinstance(value, timedelta) and value > timedelta(0):
+        return value
+    raise UsageError(problem, expected="a timedelta above zero", got=repr(value), hint=hint)
 
 
 def as_float(value: float | None) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .calendar import Calendar
 from .clock import from_ns
+from .days import weekdays
 from .errors import UsageError
 from .timeframe import Timeframe
 
@@ -48,7 +49,7 @@ def check_labels(bars: Bars, calendar: Calendar) -> None:
         odd[odd] = calendar.labels(calendar.dates(bars.time[odd])) != bars.time[odd]
     begin = "midnight"
     if bars.timeframe == "1Week":
-        odd |= (calendar.dates(bars.time).astype(np.int64) + 3) % 7 != 0  # 1970 began on a Thursday
+        odd |= weekdays(calendar.dates(bars.time)) != 0
         begin = "its Monday's midnight"
     if odd.any():
         first = from_ns(bars.time[odd][0]).astimezone(ZoneInfo(calendar.tz))

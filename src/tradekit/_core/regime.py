@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, final
 
 import attrs
 
-from .analysis import Regime, RegimeAnalysis, are_shares, by_regime
+from .analysis import Regime, RegimeAnalysis, are_shares, by_regime, coming
 from .bar import Bar
 from .bars import Bars
 from .doors import Author, answer_of, breach
@@ -245,7 +245,7 @@ def _advance(model: RegimeModel, fold: _Fold, bar: Bar) -> tuple[_Fold, RegimeAn
         since,
         model.model,
         key_indicators=_described(model, state, bar),
-        pending=_pending(model, shares, costs, held),
+        pending=coming(shares, costs, _ORDER[held], model.persistence),
         warmup=after.count < model.lookback,
     )
     return after, analysis
@@ -290,14 +290,3 @@ def _described(model: RegimeModel, state: Any, bar: Bar) -> dict[str, float]:
         expected = "what is not known yet left out"
         raise breach(model, "_describe does not know", expected, ", ".join(unknown))
     return numbers
-
-
-def _pending(
-    model: RegimeModel, shares: Mapping[Regime, float], costs: tuple[float, ...], held: int
-) -> dict[str, Any] | None:
-    likely = max(_ORDER, key=lambda regime: (shares[regime], regime == _ORDER[held]))
-    if likely == _ORDER[held]:
-        return None
-    needed = model.persistence
-    evidence = max(needed - costs[_ORDER.index(likely)], 0.0)
-    return {"regime": likely.value, "evidence": evidence, "needed": needed}

@@ -9,6 +9,7 @@ import numpy as np
 
 from .calendar import Calendar
 from .columns import Dates, Int
+from .days import weekdays
 from .errors import UsageError
 from .timeframe import Timeframe
 
@@ -121,7 +122,7 @@ def to_labels(
 def _mondays(moments: pd.DatetimeIndex, calendar: Calendar, symbol: str) -> Dates:
     """Label weeks by their Monday, wherever in its week a vendor puts the label."""
     dates = session_dates(moments, calendar)
-    weekday = (dates.astype(np.int64) + 3) % 7
+    weekday = weekdays(dates)
     if moments.tz is not None and (weekday == 6).any() and not _at_midnight(moments):
         raise UsageError(
             f"{symbol}: weeks that begin on a Sunday evening in {calendar.tz}",

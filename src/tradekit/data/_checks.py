@@ -17,6 +17,7 @@ from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import from_ns, to_ns
 from .._core.columns import Int
+from .._core.days import weeks
 from .._core.errors import SourceError
 from .._core.request import BarsRequest
 from .._core.source import DataSource
@@ -227,8 +228,8 @@ def _far_apart(bars: Bars) -> bool:
     """Whether bars that should come several a day come one a day, or days one a week."""
     if len(bars) < _ENOUGH or not (bars.timeframe <= _SEVERAL_A_DAY or bars.timeframe == "1Day"):
         return False
-    day = calendar_for(bars.calendar).dates(bars.time[-_TELLING:]).astype(np.int64)
-    period = day if bars.timeframe.is_intraday else (day + 3) // 7  # 1970 began on a Thursday
+    days = calendar_for(bars.calendar).dates(bars.time[-_TELLING:])
+    period = days.astype(np.int64) if bars.timeframe.is_intraday else weeks(days)
     return bool(np.diff(period).all())
 
 

@@ -17,7 +17,7 @@ from .._core.candidate import Candidate
 from .._core.clock import Clock, SystemClock
 from .._core.errors import NoDataError, SourceError, UsageError
 from .._core.event import SourceStatusChanged
-from .._core.figures import count
+from .._core.figures import count, duration
 from .._core.request import Asked, BarsRequest, Fetched, as_symbols
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
@@ -383,11 +383,4 @@ def _most(errors: int) -> int:
 
 
 def _positive(name: str, value: timedelta) -> timedelta:
-    if not isinstance(value, timedelta) or value <= timedelta(0):
-        raise UsageError(
-            f"{name} is a duration",
-            expected="a timedelta above zero",
-            got=repr(value),
-            hint=f"{name}=timedelta(seconds=8)",
-        )
-    return value
+    return duration(value, f"{name} is a duration", f"{name}=timedelta(seconds=8)")

@@ -16,6 +16,7 @@ import numpy as np
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import Clock, SystemClock, from_ns, to_ns
+from .._core.days import weekdays
 from .._core.errors import (
     CredentialsError,
     NoDataError,
@@ -23,6 +24,7 @@ from .._core.errors import (
     SourceError,
     UsageError,
 )
+from .._core.figures import duration
 from .._core.request import BarsRequest
 from .._core.resample import resample
 from .._core.source import DataSource
@@ -76,13 +78,7 @@ class Remote(DataSource):
     _natives: ClassVar[tuple[str, ...]]
 
     def __init__(self, *secrets: str, timeout: timedelta, clock: Clock | None) -> None:
-        if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
-            raise UsageError(
-                "a timeout is a duration",
-                expected="a timedelta above zero",
-                got=repr(timeout),
-                hint="timeout=timedelta(seconds=4)",
-            )
+        duration(timeout, "a timeout is a duration", "timeout=timedelta(seconds=4)")
         if self._vendor is not None and find_spec(self._vendor) is None:
             raise self._absent(f"no module named {self._vendor}")
         self.clock = clock or SystemClock()
@@ -172,7 +168,7 @@ class Remote(DataSource):
         if day < first:
             raise self._too_early(timeframe, first, request.start)
         if request.timeframe == "1Week":
-            day -= (day.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+            day -= weekdays(day)
         return from_ns(calendar.labels(np.array([day]))[0])
 
     async def _beside(self, work: Callable[[], T]) -> T:

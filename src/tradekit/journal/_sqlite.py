@@ -14,6 +14,7 @@ from pathlib import Path
 from .._core.clock import to_ns
 from .._core.errors import SinkError, UsageError
 from .._core.event import Event
+from .._core.figures import duration
 from .._core.sink import EventQuery, Sink
 
 _VERSION = 1
@@ -96,10 +97,8 @@ class SQLiteSink(Sink):
         if not isinstance(path, str | os.PathLike) or not str(path).strip():
             hint = "SQLiteSink('journal.db')"
             raise UsageError("no file", expected="a path", got=repr(path), hint=hint)
-        if not isinstance(busy_timeout, timedelta) or busy_timeout <= timedelta(0):
-            got, hint = repr(busy_timeout), "timedelta(seconds=1)"
-            raise UsageError("no wait", expected="a timedelta above zero", got=got, hint=hint)
-        self.path, self.busy_timeout = Path(path), busy_timeout
+        self.path = Path(path)
+        self.busy_timeout = duration(busy_timeout, "no wait", "timedelta(seconds=1)")
         self._open: sqlite3.Connection | None = None
 
     def __repr__(self) -> str:

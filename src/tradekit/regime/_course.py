@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from .._core.analysis import Regime
+from .._core.analysis import Regime, coming
 from .._core.persistence import hold, weigh
 
 _ORDER = tuple(Regime)
@@ -126,11 +126,7 @@ class Course:
         dict, optional
             ``regime``, ``evidence`` and ``needed``, in nats; None when none is likelier.
         """
-        likely = max(_ORDER, key=lambda regime: (shares[regime], regime == self.regime))
-        if likely == self.regime:
-            return None
-        evidence = max(persistence - self.costs[_ORDER.index(likely)], 0.0)
-        return {"regime": likely.value, "evidence": evidence, "needed": persistence}
+        return coming(shares, self.costs, self.regime, persistence)
 
     def statistics(self) -> dict[str, Any]:
         """Count what was held, for how long and how often it changed.

@@ -86,30 +86,6 @@ class Answer:
         return {"universe": universe, "feeds": self.feeds}
 
 
-def positive(timeout: timedelta) -> timedelta:
-    """Check a time to wait.
-
-    Parameters
-    ----------
-    timeout : timedelta
-        Above zero.
-
-    Returns
-    -------
-    timedelta
-        The same.
-
-    Raises
-    ------
-    UsageError
-        When it is none.
-    """
-    if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
-        expected, hint = "a timedelta above zero", "timedelta(minutes=1)"
-        raise UsageError("no time to wait", expected=expected, got=repr(timeout), hint=hint)
-    return timeout
-
-
 async def propose(
     provider: Any, wanted: Mapping[str, int], timeout: timedelta
 ) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:

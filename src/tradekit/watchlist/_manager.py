@@ -15,12 +15,13 @@ from .._core.calendar import calendar_for
 from .._core.clock import Clock, SystemClock, from_ns, to_ns
 from .._core.errors import UsageError
 from .._core.event import WatchlistChanged
+from .._core.figures import duration
 from .._core.source import BarsProvider
 from .._core.timeframe import Timeframe
 from ._calm import Calm
 from ._caps import Caps
 from ._filters import Eligibility, last_close
-from ._inquiry import CORE, LISTED, MOST_LISTED, Answer, daily_bars, positive, propose
+from ._inquiry import CORE, LISTED, MOST_LISTED, Answer, daily_bars, propose
 from ._members import STANDING, WatchlistCategory, WatchlistMember, names, ordered, standing
 from ._record import Record, Status
 from ._screens import chosen_screens, proposals
@@ -112,7 +113,7 @@ class DynamicWatchlistManager:
         self.eligibility = eligibility or Eligibility()
         self.calm = calm or Calm()
         self.clock = clock or SystemClock()
-        self.timeout = positive(timeout)
+        self.timeout = duration(timeout, "no time to wait", "timedelta(minutes=1)")
         self._caps = Caps(self._categories)
         self._records = self._earlier = {category: Record() for category in self._categories}
         self._born = self.clock.now()
