@@ -127,7 +127,7 @@ def test_an_empty_answer_says_that_it_was_one():
     # An unknown symbol, which a source tells by itself, is not the source's fault; this may be.
     assert fetch(None).failures["SPY"].fault == "empty"
     outside = fetch(days(), start=datetime(2024, 3, 14, tzinfo=UTC)).failures["SPY"]
-    assert not hasattr(outside, "fault")
+    assert outside.fault == "no_data"
 
 
 def test_bars_outside_the_window_are_no_data():

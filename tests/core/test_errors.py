@@ -134,3 +134,19 @@ class UnpluggedError(SourceError):
 def test_the_page_draws_every_class_and_no_other():
     drawn = {word for word in errors.__doc__.split() if word.endswith("Error")}
     assert drawn == {kind.__name__ for kind in KINDS}
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (SourceError("down"), "transient"),
+        (SourceError("no such bars", retryable=False), "unable"),
+        (SourceError("nonsense", fault="bad_data"), "bad_data"),
+        (NoDataError("nothing", retryable=True), "no_data"),
+        (NoDataError("who", fault="unknown_symbol"), "unknown_symbol"),
+        (RateLimitError("slower"), "rate_limit"),
+        (CredentialsError("no"), "credentials"),
+    ],
+)
+def test_every_failure_of_a_source_says_of_what_kind_it_is(error, fault):
+    assert error.fault == fault

@@ -111,3 +111,11 @@ def test_a_source_that_says_nothing_of_itself_can_do_anything():
     assert (usual.timeframes, usual.depth, usual.calls_per_minute) == (None, None, None)
     assert (usual.delay, usual.feed) == (timedelta(0), "unknown")
     assert set(usual.adjustments) == {"raw", "split", "all"}
+
+
+def test_a_depth_may_depend_on_the_length_of_bars():
+    week = timedelta(days=7)
+    assert Capabilities(depth=week).reach("1Day") == week
+    can = Capabilities(depth={"1m": week})
+    assert (can.reach("1Min"), can.reach("60Min")) == (week, None)
+    assert Capabilities().reach("1Min") is None

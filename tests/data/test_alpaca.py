@@ -69,7 +69,7 @@ def alpaca(provider, market):
 
 def source(provider, seconds=4.0, **options):
     timeout = timedelta(seconds=seconds)
-    return AlpacaSource(KEY, SECRET, url=provider.url, timeout=timeout, clock=NOW, **options)
+    return AlpacaSource(KEY, SECRET, url_override=provider.url, timeout=timeout, clock=NOW, **options)
 
 
 def fetch(source, symbols=("SPY",), timeframe="5Min", **window):
@@ -211,7 +211,7 @@ def test_a_server_that_hangs_is_given_up(provider, ends_by_itself):
 
 
 def test_nobody_who_listens_is_said_with_cause_and_cure():
-    error = fetch(AlpacaSource(KEY, SECRET, url="http://127.0.0.1:9", clock=NOW)).failures["SPY"]
+    error = fetch(AlpacaSource(KEY, SECRET, url_override="http://127.0.0.1:9", clock=NOW)).failures["SPY"]
     assert error.retryable
     assert "Connection refused" in str(error)
     assert "Try: look at the network" in str(error)

@@ -49,7 +49,7 @@ def tiingo(provider, market):
 
 
 def source(provider, seconds=4.0):
-    return IEXSource(TOKEN, url=provider.url, timeout=timedelta(seconds=seconds), clock=NOW)
+    return IEXSource(TOKEN, url_override=provider.url, timeout=timedelta(seconds=seconds), clock=NOW)
 
 
 def fetch(source, symbols=("SPY",), timeframe="5Min", **window):
@@ -175,7 +175,7 @@ def test_a_server_that_hangs_is_given_up(provider):
 
 
 def test_nobody_who_listens_is_said_with_cause_and_cure(provider):
-    nobody = IEXSource(TOKEN, url="http://127.0.0.1:9", clock=NOW)
+    nobody = IEXSource(TOKEN, url_override="http://127.0.0.1:9", clock=NOW)
     error = fetch(nobody).failures["SPY"]
     assert error.retryable
     assert "got ConnectError" in str(error)

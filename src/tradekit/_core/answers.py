@@ -162,6 +162,7 @@ def _by_symbol(source: DataSource, request: BarsRequest, answer: Any) -> Mapping
                 expected=", ".join(request.symbols),
                 got=", ".join(strangers),
                 source=source_name(source),
+                fault="bad_data",
             )
         return answer
     about = _about(answer) if len(request.symbols) > 1 else request.symbols
@@ -195,6 +196,7 @@ def _checked(source: DataSource, request: BarsRequest, symbol: str, answer: Any,
             got=f"{bars.symbol} {bars.timeframe}",
             source=source_name(source),
             symbol=symbol,
+            fault="bad_data",
         )
     wanted = bars.until(due)
     first = 0 if request.start is None else int(wanted.time.searchsorted(to_ns(request.start)))
@@ -220,7 +222,9 @@ def _as_bars(source: DataSource, request: BarsRequest, symbol: str, answer: Any)
         return Bars.from_frame(answer, symbol, request.timeframe)
     except UsageError as error:
         name = source_name(source)
-        raise SourceError(f"{name} sent bad bars: {error}", source=name, symbol=symbol) from error
+        raise SourceError(
+            f"{name} sent bad bars: {error}", source=name, symbol=symbol, fault="bad_data"
+        ) from error
 
 
 def _nothing(

@@ -85,19 +85,35 @@ class SourceError(TradekitError):
         One sentence without a full stop.
     retryable : bool
         Whether the same request may succeed later.
+    fault : str
+        What kind of failure it is, for breakers and figures: ``transient`` (a dead network, a
+        server in trouble), ``bad_data``, ``rate_limit``, ``credentials``, ``entitlement`` (the keys
+        are good, their plan is not), ``unknown_symbol``, ``no_data``, ``unable`` (it never could),
+        or a word of whoever judges an answer (``empty``, ``stale``, ``short``).
     **facts : object
         As for `TradekitError`; ``source`` and ``symbol`` name where it happened.
 
     Examples
     --------
-    >>> SourceError("the socket closed", source="alpaca", symbol="SPY").retryable
-    True
+    >>> error = SourceError("the socket closed", source="alpaca", symbol="SPY")
+    >>> error.retryable, error.fault
+    (True, 'transient')
     """
 
     default_retryable = True
+    default_fault = "transient"
 
-    def __init__(self, problem: str, *, retryable: bool | None = None, **facts: Any) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        retryable: bool | None = None,
+        fault: str | None = None,
+        **facts: Any,
+    ) -> None:
         self.retryable = self.default_retryable if retryable is None else retryable
+        unable = self.default_fault == "transient" and not self.retryable
+        self.fault = fault or ("unable" if unable else self.default_fault)
         super().__init__(problem, **facts)
 
 
@@ -105,6 +121,7 @@ class NoDataError(SourceError):
     """The source answered and has no such bars: asking again will not help."""
 
     default_retryable = False
+    default_fault = "no_data"
 
 
 class RateLimitError(SourceError):
@@ -125,6 +142,8 @@ class RateLimitError(SourceError):
     30.0
     """
 
+    default_fault = "rate_limit"
+
     def __init__(self, problem: str, *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(problem, retry_after=retry_after, **facts)
 
@@ -133,6 +152,7 @@ class CredentialsError(SourceError):
     """The source refuses the keys or what they are entitled to."""
 
     default_retryable = False
+    default_fault = "credentials"
 
 
 class SinkError(TradekitError):

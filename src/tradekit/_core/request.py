@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn, get_args
 
@@ -152,6 +152,14 @@ class Fetched:
         return self.bars[symbol]
 
 
+def _depths(
+    depth: timedelta | Mapping[str, timedelta],
+) -> timedelta | Mapping[Timeframe, timedelta]:
+    if not isinstance(depth, Mapping):
+        return depth
+    return {Timeframe(length): reach for length, reach in depth.items()}
+
+
 @attrs.frozen
 class Capabilities:
     """What a source can do.
@@ -160,26 +168,55 @@ class Capabilities:
     ----------
     timeframes : tuple of Timeframe, optional
         What it serves; None means any.
-    depth : timedelta, optional
-        How far back it reaches; None means to the beginning.
+    depth : timedelta or dict of Timeframe to timedelta, optional
+        How far back it reaches, for bars of any length or by their length; None, or a length that
+        is not named, means to the beginning.
     delay : timedelta
         How old its newest bar is at best.
     feed : str
         The tape behind it.
     adjustments : tuple of str
         Which adjustments it can answer.
-    calls_per_minute : int, optional
+    calls_per_minute, calls_per_hour, calls_per_day : int, optional
         Its rate budget; None means no limit.
+    screens : tuple of str
+        The categories that it can discover symbols in.
+    streams : bool
+        Whether it sends bars as they complete.
 
     Examples
     --------
-    >>> Capabilities(feed="sip", calls_per_minute=200).delay
-    datetime.timedelta(0)
+    >>> can = Capabilities(feed="sip", depth={"1Min": timedelta(days=7)}, calls_per_minute=200)
+    >>> can.reach("1m"), can.reach("1Day"), can.delay
+    (datetime.timedelta(days=7), None, datetime.timedelta(0))
     """
 
     timeframes: tuple[Timeframe, ...] | None = None
-    depth: timedelta | None = None
+    depth: timedelta | Mapping[Timeframe, timedelta] | None = attrs.field(
+        default=None, converter=optional(_depths)
+    )
     delay: timedelta = timedelta(0)
     feed: str = "unknown"
     adjustments: tuple[Adjustment, ...] = ("raw", "split", "all")
     calls_per_minute: int | None = None
+    calls_per_hour: int | None = None
+    calls_per_day: int | None = None
+    screens: tuple[str, ...] = ()
+    streams: bool = False
+
+    def reach(self, timeframe: str) -> timedelta | None:
+        """Tell how far back bars of one length reach.
+
+        Parameters
+        ----------
+        timeframe : Timeframe or str
+            Their length.
+
+        Returns
+        -------
+        timedelta or None
+            None means to the beginning.
+        """
+        if isinstance(self.depth, Mapping):
+            return self.depth.get(Timeframe(timeframe))
+        return self.depth

@@ -52,8 +52,8 @@ class AlpacaSource(Remote):
     feed : {"sip", "iex"}
         All exchanges, or one with a few percent of the volume. A plan that does not include the
         last quarter of an hour of ``sip`` is given that much from ``iex``, and its bars say so.
-    url : str, optional
-        Another address than Alpaca's, without the version.
+    url_override : str, optional
+        Another address than Alpaca's, without the version: a proxy, or a test's server.
     timeout : timedelta
         How long to wait for a connection and for each page.
     clock : Clock, optional
@@ -94,7 +94,7 @@ class AlpacaSource(Remote):
         secret: str | None = None,
         *,
         feed: Literal["sip", "iex"] = "sip",
-        url: str | None = None,
+        url_override: str | None = None,
         timeout: timedelta = TIMEOUT,
         clock: Clock | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class AlpacaSource(Remote):
         self.capabilities = Capabilities(
             timeframes=(*INTRADAY, *DAILY), feed=feed, calls_per_minute=200
         )
-        self._url = url.rstrip("/") if url else None
+        self._url = url_override.rstrip("/") if url_override else None
         self._delayed = False
 
     def __repr__(self) -> str:

@@ -168,7 +168,7 @@ def may_be_short(source: DataSource, bars: Bars, now: datetime) -> bool:
     bool
         True where its tape skips bars, or where the answer reaches back as far as it ever does.
     """
-    depth = source.capabilities.depth
+    depth = source.capabilities.reach(bars.timeframe)
     reaches = depth is not None and bars[0].time <= now - depth + _DEPTH_SLACK
     return reaches or bars.feed in _SPARSE or bool(bars.gap_before.any())
 

@@ -242,7 +242,7 @@ def _only(request: BarsRequest, symbol: str) -> BarsRequest:
     return attrs.evolve(request, symbols=symbol)
 
 
-def nobody(what: str, causes: Mapping[str, SourceError], **facts: object) -> NoDataError:
+def nobody(what: str, causes: Mapping[str, SourceError], **facts: Any) -> NoDataError:
     """Say that no source could answer, and why none of them could.
 
     Parameters

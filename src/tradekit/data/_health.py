@@ -45,10 +45,9 @@ def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
 
 
 def _is_fault(error: SourceError, *, alone: bool) -> bool:
-    symptom = getattr(error, "fault", None)
-    if symptom in _DOUBTFUL:
+    if error.fault in _DOUBTFUL:
         return alone
-    return symptom != "short" and not isinstance(error, NoDataError)
+    return error.fault != "short" and not isinstance(error, NoDataError)
 
 
 @attrs.define(eq=False)

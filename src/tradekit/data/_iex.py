@@ -34,8 +34,8 @@ class IEXSource(Remote):
     ----------
     token : str, optional
         As the account's page shows it; else ``TIINGO_API_KEY`` in the environment.
-    url : str, optional
-        Another address than Tiingo's.
+    url_override : str, optional
+        Another address than Tiingo's: a proxy, or a test's server.
     timeout : timedelta
         How long to wait for a connection, and for each piece of an answer.
     clock : Clock, optional
@@ -69,7 +69,7 @@ class IEXSource(Remote):
         self,
         token: str | None = None,
         *,
-        url: str | None = None,
+        url_override: str | None = None,
         timeout: timedelta = TIMEOUT,
         clock: Clock | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class IEXSource(Remote):
         self.capabilities = Capabilities(
             timeframes=INTRADAY, feed="iex", adjustments=("raw",), calls_per_minute=50
         )
-        self._url = url or "https://api.tiingo.com"
+        self._url = url_override or "https://api.tiingo.com"
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         # In a loop beside the caller's, whose end would wait for a name that does not resolve.

@@ -205,7 +205,7 @@ class FakeProviders:
         AlpacaSource
             With keys, address and clock.
         """
-        return self._source("alpaca", "fake-key", "fake-secret", url=self.urls["alpaca"], **options)
+        return self._source("alpaca", "fake-key", "fake-secret", url_override=self.urls["alpaca"], **options)
 
     def iex(self, **options: Any) -> DataSource:
         """Give an `IEXSource` that asks the fake Tiingo.
@@ -220,7 +220,7 @@ class FakeProviders:
         IEXSource
             With token, address and clock.
         """
-        return self._source("iex", "fake-token", url=self.urls["iex"], **options)
+        return self._source("iex", "fake-token", url_override=self.urls["iex"], **options)
 
     def yahoo(self, **options: Any) -> DataSource:
         """Give a `YahooSource` that asks the fake Yahoo.
