@@ -13,6 +13,7 @@ from tradekit import (
     SourceError,
     UsageError,
 )
+from tradekit.data import SimulatedSource
 from tradekit.data._remote import DAILY, INTRADAY, Remote, dashed
 
 NOW = FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC))  # a Friday, 13:00 in New York
@@ -50,31 +51,68 @@ def test_what_is_not_served_is_made_of_the_longest_that_divides_it(timeframe, na
 
 
 @pytest.mark.parametrize(
-    ("timeframe", "limit", "day"),
+    ("timeframe", "limit", "first"),
     [
-        ("5Min", 78, "2024-03-05"),  # 1 session and 3 for room: the 8th, 7th, 6th and 5th
-        ("1Day", 20, "2024-02-02"),  # 25 sessions: 6 of March, 19 of February (the 19th is none)
-        (
-            "1Week",
-            2,
-            "2024-02-20",
-        ),  # 14 sessions: 6 of March, 8 of February; then back to the Monday
+        # 86 bars with a tenth to spare: 42 of this morning, 44 before Thursday's close at 21:00.
+        ("5Min", 78, "2024-03-07T17:20"),
+        # 22 days: 5 of March before this one, 17 of the 20 of February, whose fourth is the 6th.
+        ("1Day", 20, "2024-02-06T05:00"),
+        # 3 weeks before this one, which began on the 4th.
+        ("1Week", 2, "2024-02-12T05:00"),
     ],
 )
-def test_a_limit_becomes_a_start_far_enough_back_in_the_calendar(timeframe, limit, day):
-    first = datetime.fromisoformat(f"{day}T05:00+00:00")
-    if timeframe == "1Week":
-        first -= timedelta(days=first.weekday())
+def test_a_limit_becomes_a_start_as_far_back_in_the_calendar(timeframe, limit, first):
     near, far = asked(timeframe, limit=limit)
-    assert near.start == first
+    assert near.start == datetime.fromisoformat(f"{first}+00:00")
     assert far.start < near.start  # once more, since there was nothing
     assert near.end == far.end == NOW.at
 
 
-def test_a_start_is_moved_to_the_beginning_of_its_session_or_week():
-    wednesday = datetime(2024, 3, 6, 17, 3, tzinfo=UTC)
-    assert asked("1Hour", start=wednesday)[0].start == datetime(2024, 3, 6, 5, tzinfo=UTC)
-    assert asked("1Week", start=wednesday)[0].start == datetime(2024, 3, 4, 5, tzinfo=UTC)
+def test_a_start_is_moved_on_to_the_first_bar_that_opens_then():
+    wednesday, sunday = (datetime(2024, 3, day, 17, 3, tzinfo=UTC) for day in (6, 3))
+    assert asked("1Hour", start=wednesday)[0].start == datetime(2024, 3, 6, 17, 30, tzinfo=UTC)
+    assert asked("1Week", start=sunday)[0].start == datetime(2024, 3, 4, 5, tzinfo=UTC)
+    assert not asked("1Week", start=wednesday)  # the next week has not begun
+
+
+class Moody(Vendor):
+    """Has three bars of SPY nearby, and fails whoever asks for more."""
+
+    async def _ask(self, query):
+        if (await super()._ask(query), len(self.asked))[1] > 1:
+            raise SourceError("too far")
+        request = BarsRequest(query.symbols, query.timeframe, limit=3, end=query.end)
+        return (await SimulatedSource().fetch(request)).bars
+
+
+def test_what_came_is_kept_when_the_second_question_fails():
+    vendor = Moody()
+    fetched = asyncio.run(vendor.fetch(BarsRequest(("SPY", "NOPE"), "5Min", limit=10)))
+    assert len(vendor.asked) == 2
+    assert len(fetched["SPY"]) == 3
+    assert fetched.failures["NOPE"].problem == "too far"
+
+
+class Bazaar(Vendor):
+    """Coins trade around the clock there."""
+
+    def _calendar(self, symbol):
+        return "24/7" if "/" in symbol else "XNYS"
+
+    def _served(self, calendar):
+        return ("1Min", "1Hour") if calendar == "24/7" else self._natives
+
+
+def test_each_market_is_asked_for_by_its_own_calendar():
+    bazaar = Bazaar()
+    symbols = ("BTC/USD", "SPY", "ETH/USD")
+    asyncio.run(bazaar.fetch(BarsRequest(symbols, "1Day", end=NOW.at, limit=10)))
+    coins, stocks = (query for query in bazaar.asked[::2])
+    assert (coins.symbols, coins.timeframe) == (("BTC/USD", "ETH/USD"), "1Hour")
+    assert (stocks.symbols, stocks.timeframe) == (("SPY",), "1Day")
+    # 11 days that are over, the last of them the 7th of March; of stocks 5 of March and 6 before.
+    assert coins.start == datetime(2024, 2, 26, tzinfo=UTC)
+    assert stocks.start == datetime(2024, 2, 22, 5, tzinfo=UTC)
 
 
 def test_without_start_and_limit_everything_is_asked_for():
