@@ -69,7 +69,9 @@ def alpaca(provider, market):
 
 def source(provider, seconds=4.0, **options):
     timeout = timedelta(seconds=seconds)
-    return AlpacaSource(KEY, SECRET, url_override=provider.url, timeout=timeout, clock=NOW, **options)
+    return AlpacaSource(
+        KEY, SECRET, url_override=provider.url, timeout=timeout, clock=NOW, **options
+    )
 
 
 def fetch(source, symbols=("SPY",), timeframe="5Min", **window):
@@ -94,8 +96,8 @@ def test_bars_of_many_symbols_come_from_all_pages_and_from_regular_hours(alpaca,
 def test_the_newest_are_found_by_a_start_and_not_by_the_vendors_limit(alpaca, market):
     bars = fetch(source(alpaca), ("SPY", "QQQ"), limit=100)["QQQ"]
     assert_same_prices(bars, market("QQQ", "5Min").until(NOW.at)[-100:])
-    # 100 bars are in 2 sessions; 3 more are room: the fifth session from the end is the 4th.
-    assert {params["start"][:10] for _, params in alpaca.asked} == {"2024-03-04"}
+    # 78 bars are of Friday; 22 are left of Thursday, from 16:00 - 22 * 5 min in New York on.
+    assert {p["start"] for _, p in alpaca.asked} == {"2024-03-07T19:10:00+00:00"}
 
 
 @pytest.mark.parametrize(
@@ -142,21 +144,105 @@ def test_a_symbol_that_alpaca_refuses_does_not_take_the_others_along(alpaca):
     assert set(fetched.failures) == {"TOOLONG", "ALSOLONG"}
 
 
-def test_keys_that_do_not_see_recent_sip_are_given_iex_and_told_so(alpaca, caplog):
+def free_plan(alpaca):
+    """Refuse SIP of the last quarter of an hour."""
     whole = alpaca.answer
 
-    def free_plan(path, params, headers):
+    def answer(path, params, headers):
         recent = params["end"] > "2024-03-08T23:45"
         return (403, NO_SIP) if recent and params["feed"] == "sip" else whole(path, params, headers)
 
-    alpaca.answer = free_plan
+    alpaca.answer = answer
+
+
+def feeds(provider):
+    return [p["feed"] for _, p in provider.asked if "page_token" not in p]
+
+
+def test_keys_that_do_not_see_recent_sip_are_given_iex_and_told_so(alpaca, caplog):
+    free_plan(alpaca)
     free = source(alpaca)
     assert fetch(free, limit=10)["SPY"].feed == "iex"
     assert fetch(free, limit=10)["SPY"].feed == "iex"
     assert fetch(free)["SPY"].feed == "sip"  # a window of the past
-    feeds = [p["feed"] for _, p in alpaca.asked if "page_token" not in p]
-    assert feeds == ["sip", "iex", "iex", "sip"]
+    assert feeds(alpaca) == ["sip", "iex", "iex", "sip"]
     assert caplog.text.count("do not see the newest SIP data") == 1
+
+
+def test_a_plan_belongs_to_the_keys_and_not_to_a_source(alpaca):
+    free_plan(alpaca)
+    fetch(source(alpaca), limit=10)
+    assert fetch(source(alpaca), limit=10)["SPY"].feed == "iex"
+    assert feeds(alpaca) == ["sip", "iex", "iex"]
+    others = AlpacaSource("other", SECRET, url_override=alpaca.url, clock=NOW)
+    asyncio.run(others.fetch(BarsRequest("SPY", "5Min", limit=10)))
+    assert feeds(alpaca)[3] == "sip"
+
+
+def test_keys_that_see_no_sip_at_all_are_not_refused_again(alpaca):
+    whole = alpaca.answer
+    alpaca.answer = lambda path, params, headers: (
+        (403, NO_SIP) if params["feed"] == "sip" else whole(path, params, headers)
+    )
+    poor = source(alpaca)
+    assert [fetch(poor)["SPY"].feed for _ in range(3)] == ["iex"] * 3
+    assert feeds(alpaca) == ["sip", "iex", "iex", "iex"]
+
+
+def test_another_symbols_bars_are_not_believed(provider):
+    rows = {"ZVZZT": [bar(NOW.at.timestamp() * 10**9, 1, 1, 1, 1, volume=1)]}
+    provider.answer = lambda *_: (200, {"bars": rows, "next_page_token": None})
+    error = fetch(source(provider)).failures["SPY"]
+    assert (error.fault, error.retryable) == ("bad_data", True)
+    assert "expected SPY, got ZVZZT" in str(error)
+
+
+def test_one_bad_series_does_not_spoil_the_others(alpaca):
+    whole = alpaca.answer
+
+    def with_a_hole(path, params, headers):
+        status, body = whole(path, params, headers)
+        for row in body["bars"].get("QQQ", [])[:1]:
+            row["h"] = None
+        return status, body
+
+    alpaca.answer = with_a_hole
+    fetched = fetch(source(alpaca), ("SPY", "QQQ"))
+    assert len(fetched["SPY"]) == 390
+    assert fetched.failures["QQQ"].fault == "bad_data"
+
+
+def coin(hour, price):
+    return bar(
+        np.datetime64("2024-03-07", "ns").astype(int) + hour * 3_600 * 10**9, *[price] * 4, volume=2
+    )
+
+
+def test_coins_trade_around_the_clock_and_their_days_are_those_of_utc(provider):
+    rows = [coin(hour, 60_000 + hour) for hour in range(47)]  # the 8th lacks its last hour
+    provider.answer = lambda *_: (200, {"bars": {"BTC/USD": rows}, "next_page_token": None})
+    days = fetch(source(provider), ("BTC/USD",), "1Day", start=datetime(2024, 3, 7, tzinfo=UTC))
+    (day,) = days["BTC/USD"]  # it may be that the 8th goes on
+    assert (day.open, day.close, day.volume) == (60_000, 60_023, 48)
+    assert (days["BTC/USD"].feed, days["BTC/USD"].calendar) == ("crypto", "24/7")
+    ((path, params),) = provider.asked
+    assert (path, params["timeframe"]) == ("/v1beta3/crypto/us/bars", "1Hour")
+    assert "feed" not in params
+    assert "adjustment" not in params
+
+
+def test_stocks_and_coins_are_asked_for_beside_each_other(alpaca):
+    whole = alpaca.answer
+
+    def both(path, params, headers):
+        if "crypto" in path:
+            return 503, "down"
+        return whole(path, params, headers)
+
+    alpaca.answer = both
+    fetched = fetch(source(alpaca), ("BTC/USD", "SPY"))
+    assert len(fetched["SPY"]) == 390
+    assert fetched.failures["BTC/USD"].fault == "transient"
 
 
 @pytest.mark.parametrize(
@@ -164,6 +250,7 @@ def test_keys_that_do_not_see_recent_sip_are_given_iex_and_told_so(alpaca, caplo
     [
         ((401, {"message": f"unauthorized {KEY} {SECRET}"}), CredentialsError, False),
         ((403, {"message": "forbidden."}), CredentialsError, False),
+        ((404, {"message": "endpoint not found."}), NoDataError, False),
         ((422, {"message": "unexpected end"}), SourceError, False),
         ((429, {"message": "too many requests."}), RateLimitError, True),
         ((500, "oops"), SourceError, True),
@@ -195,13 +282,6 @@ def test_a_limit_says_how_long_to_wait(provider):
     assert fetch(source(provider)).failures["SPY"].retry_after == 12
 
 
-def test_a_page_that_comes_again_and_again_ends_the_question(provider):
-    rows = {"SPY": [bar(NOW.at.timestamp() * 10**9, 1, 1, 1, 1, volume=1)]}
-    provider.answer = lambda *_: (200, {"bars": rows, "next_page_token": "again"})
-    assert "the same page came twice" in str(fetch(source(provider)).failures["SPY"])
-    assert len(provider.asked) == 2
-
-
 def test_a_server_that_hangs_is_given_up(provider, ends_by_itself):
     provider.answer = provider.hang
     error = fetch(source(provider, seconds=0.2)).failures["SPY"]
@@ -211,7 +291,8 @@ def test_a_server_that_hangs_is_given_up(provider, ends_by_itself):
 
 
 def test_nobody_who_listens_is_said_with_cause_and_cure():
-    error = fetch(AlpacaSource(KEY, SECRET, url_override="http://127.0.0.1:9", clock=NOW)).failures["SPY"]
+    nobody = AlpacaSource(KEY, SECRET, url_override="http://127.0.0.1:9", clock=NOW)
+    error = fetch(nobody).failures["SPY"]
     assert error.retryable
     assert "Connection refused" in str(error)
     assert "Try: look at the network" in str(error)
@@ -229,20 +310,27 @@ def test_keys_are_needed_and_may_come_from_the_environment(monkeypatch):
         AlpacaSource(feed="otc")
 
 
-def test_a_client_that_changed_within_is_refused_rather_than_left_to_hang(provider, monkeypatch):
-    from alpaca.data.historical.stock import StockHistoricalDataClient as Client
-
-    monkeypatch.setattr(Client, "__init__", lambda *_, **__: None)
-    error = fetch(source(provider)).failures["SPY"]
-    assert "its calls could hang for ever" in str(error)
-
-
 def test_quotes_are_told_by_name(provider):
     quote = {"t": "2022-03-18T14:02:43Z", "ap": 161.11, "as": 13, "bp": 161.1, "bs": 2, "c": ["R"]}
     provider.answer = lambda *_: (200, {"quotes": {"AAPL": quote}})
     assert asyncio.run(source(provider).quotes("AAPL")) == {
         "AAPL": {"bid": 161.1, "ask": 161.11, "bid_size": 2.0, "ask_size": 13.0}
     }
+
+
+def test_coins_are_quoted_beside_stocks(provider):
+    quote = {"t": "2024-03-08T14:02:43Z", "ap": 2, "as": 3, "bp": 1, "bs": 4}
+
+    def answer(path, params, headers):
+        return 200, {"quotes": {params["symbols"]: quote}}
+
+    provider.answer = answer
+    told = asyncio.run(source(provider).quotes(("AAPL", "BTC/USD")))
+    assert told.keys() == {"AAPL", "BTC/USD"}
+    assert [path for path, _ in provider.asked] == [
+        "/v2/stocks/quotes/latest",
+        "/v1beta3/crypto/us/latest/quotes",
+    ]
 
 
 def test_screens_are_ranked_and_dated(provider):

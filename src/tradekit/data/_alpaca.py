@@ -5,28 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import re
-import threading
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal
 
 import attrs
 import numpy as np
 
+from .._core.bars import Bars
 from .._core.candidate import Candidate
 from .._core.clock import Clock, from_ns
 from .._core.errors import CredentialsError, SourceError, UsageError
-from .._core.request import Capabilities
+from .._core.request import BarsRequest, Capabilities
+from ._alpaca_client import Clients, RefusedError, vendor
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _KEYS = ("APCA_API_KEY_ID", "ALPACA_API_KEY")
 _SECRETS = ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY")
-_COLUMNS = {"t": "timestamp", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
+_COLUMNS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
+_SIDES = {"bid": "bp", "ask": "ap", "bid_size": "bs", "ask_size": "as"}
 _RECENT = timedelta(minutes=16)  # plans without the live tape see it a quarter of an hour later
 _MOST = 50  # rows of a screen
 # Where the rows of a screen stand in the answer, which figure ranks them, and its unit.
@@ -36,6 +34,11 @@ _SCREENS = {
     "losers": ("losers", "percent_change", " % today"),
 }
 _INVALID = re.compile(r"invalid symbol: ([^\s\"}]+)")
+_COINS = "24/7"  # the calendar of pairs such as BTC/USD
+_TICK = timedelta(microseconds=1)
+# What keys were refused, by a digest of them: "recent" SIP, or "all" of it. A plan belongs to an
+# account, however many sources ask by its keys.
+_PLANS: dict[str, Literal["recent", "all"]] = {}
 
 _log = logging.getLogger("tradekit.data")
 
@@ -51,7 +54,8 @@ class AlpacaSource(Remote):
         environment.
     feed : {"sip", "iex"}
         All exchanges, or one with a few percent of the volume. A plan that does not include the
-        last quarter of an hour of ``sip`` is given that much from ``iex``, and its bars say so.
+        last quarter of an hour of ``sip`` is answered from ``iex`` for windows that reach into it,
+        and the bars say so; the keys are remembered, so that they are refused once.
     url_override : str, optional
         Another address than Alpaca's, without the version: a proxy, or a test's server.
     timeout : timedelta
@@ -70,12 +74,13 @@ class AlpacaSource(Remote):
 
     Notes
     -----
-    Bars are those of regular hours. Hours and weeks are made of bars of 30 minutes and of days,
-    since Alpaca counts hours by the clock, where 09:00 mixes what came before the open with the
-    rest.
+    Bars of stocks are those of regular hours. Hours and weeks are made of bars of 30 minutes and
+    of days, since Alpaca counts hours by the clock, where 09:00 mixes what came before the open
+    with the rest. Pairs such as ``BTC/USD`` are coins: they trade around the clock, their days are
+    those of UTC, made of hours, and there is nothing to adjust.
 
-    It discovers ``volume_leaders``, ``gainers`` and ``losers``, and quotes the latest bid and ask
-    with their sizes.
+    It discovers ``volume_leaders``, ``gainers`` and ``losers``, quotes the latest bid and ask with
+    their sizes, and may be asked 200 times a minute on a free plan.
 
     Examples
     --------
@@ -104,29 +109,40 @@ class AlpacaSource(Remote):
         self._key, self._secret = _given(key, _KEYS), _given(secret, _SECRETS)
         super().__init__(self._key, self._secret, timeout=timeout, clock=clock)
         self.capabilities = Capabilities(
-            timeframes=(*INTRADAY, *DAILY), feed=feed, calls_per_minute=200
+            timeframes=(*INTRADAY, *DAILY),
+            feed=feed,
+            calls_per_minute=200,
+            screens=tuple(_SCREENS),
         )
-        self._url = url_override.rstrip("/") if url_override else None
-        self._delayed = False
+        url = url_override.rstrip("/") if url_override else None
+        self._clients = Clients(
+            self._key, self._secret, url, self._timeout, self._crew.sign_of_life
+        )
+        self._account = sha256(f"{url} {self._key} {self._secret}".encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"AlpacaSource(feed={self.capabilities.feed!r})"
 
+    def _calendar(self, symbol: str) -> str:
+        return _COINS if "/" in symbol else super()._calendar(symbol)
+
+    def _served(self, calendar: str) -> tuple[str, ...]:
+        # Its days of coins begin at midnight of Chicago.
+        return (*self._natives[:-1], "1Hour") if calendar == _COINS else self._natives
+
+    def _spare(self, request: BarsRequest, due: datetime) -> int:
+        # One exchange has no bar for a minute without a trade; the tape of all hardly misses one.
+        sparse = self._feed(recent=self._is_recent(due)) == "iex"
+        return super()._spare(request, due) if sparse else 0
+
     async def _ask(self, query: Query) -> dict[str, Answer]:
-        recent = query.end > self.clock.now() - _RECENT
-        answers: dict[str, Answer] = await self._beside(
-            lambda: self._of_feed(lambda feed: self._bars(query, feed), recent)
-        )
-        return answers
+        if query.calendar == _COINS:
+            return await self._beside(lambda: self._bars(query, "crypto"))
+        recent = self._is_recent(query.end)
+        return await self._beside(lambda: self._of_feed(lambda f: self._bars(query, f), recent))
 
     async def _quotes(self, symbols: tuple[str, ...]) -> Mapping[str, Mapping[str, float]]:
-        latest = await self._beside(lambda: self._of_feed(lambda f: self._latest(symbols, f), True))
-        names = {"bid": "bp", "ask": "ap", "bid_size": "bs", "ask_size": "as"}
-        return {
-            symbol: {name: float(quote[short]) for name, short in names.items()}
-            for symbol, quote in latest.items()
-            if quote is not None
-        }
+        return await self._beside(lambda: self._latest(symbols))
 
     async def _discover(self, category: str, limit: int) -> Sequence[Candidate]:
         if category not in _SCREENS:
@@ -139,46 +155,78 @@ class AlpacaSource(Remote):
             )
         answer = await self._beside(lambda: self._screen(category, min(limit, _MOST)))
         rows, figure, unit = _SCREENS[category]
-        updated = np.datetime64(answer["last_updated"].removesuffix("Z"), "ns")
-        asof = from_ns(int(updated.astype(np.int64)))
+        asof = from_ns(int(_times([answer["last_updated"]])[0]))
         found = [(row["symbol"], row[figure]) for row in answer[rows]]
         return [
             Candidate(symbol, category, rank, score, f"{score:,g}{unit}", self.name, asof)
             for rank, (symbol, score) in enumerate(found, 1)
         ]
 
+    def _is_recent(self, end: datetime) -> bool:
+        return end > self.clock.now() - _RECENT
+
+    def _feed(self, *, recent: bool) -> Literal["sip", "iex"]:
+        """Name the feed to ask of: the one that was chosen, as far as the plan goes."""
+        refused = _PLANS.get(self._account)
+        poor = refused == "all" or (refused == "recent" and recent)
+        return "sip" if self.capabilities.feed == "sip" and not poor else "iex"
+
+    def _degrade(self, *, recent: bool = True) -> None:
+        """Remember that these keys do not see the SIP tape, or the newest of it."""
+        if self._account not in _PLANS:
+            _log.warning("alpaca: these keys do not see the newest SIP data, so IEX gives it")
+        _PLANS[self._account] = "recent" if recent else "all"
+
     def _of_feed(self, ask: Callable[[str], Any], recent: bool) -> Any:
-        """Ask of the feed that was chosen, or of IEX where the plan does not see it yet."""
-        feed = self.capabilities.feed
-        if recent and self._delayed:
-            feed = "iex"
+        feed = self._feed(recent=recent)
         try:
             return ask(feed)
         except CredentialsError as error:
-            if feed != "sip" or "sip" not in str(error.got).lower():
+            if feed == "iex" or "sip" not in str(error.got).lower():
                 raise
-        _log.warning("alpaca: these keys do not see the newest SIP data, so IEX gives it")
-        self._delayed = True
+        self._degrade(recent=recent)
         return ask("iex")
 
     def _bars(self, query: Query, feed: str) -> dict[str, Answer]:
-        vendor = _alpaca()
-        units = vendor.TimeFrameUnit
-        unit = units.Minute if query.timeframe.is_intraday else units.Day
-        asked = vendor.StockBarsRequest(
-            symbol_or_symbols=list(query.symbols),
-            timeframe=vendor.TimeFrame(query.timeframe.amount, unit),
-            start=query.start,
-            end=query.end,
-            adjustment=vendor.Adjustment(query.adjustment),
-            feed=vendor.DataFeed(feed),
-        )
         try:
-            rows = self._said(lambda: self._history.get_stock_bars(asked))
+            rows: Mapping[str, Any] = self._said(lambda: self._asked(query, feed), query.symbols)
         except SourceError as error:
             return self._without(query, feed, error)
-        facts = {"feed": feed, "adjustment": query.adjustment}
-        return {symbol: _frame(rows[symbol], facts) for symbol in query.symbols if rows.get(symbol)}
+        if strangers := sorted(set(rows) - set(query.symbols)):
+            raise self._bad(", ".join(strangers), expected=", ".join(query.symbols))
+        facts = {
+            "feed": feed,
+            "adjustment": query.adjustment,
+            "calendar": query.calendar,
+            "source": self.name,
+        }
+        return {s: self._whole(s, rows[s], query, facts) for s in query.symbols if rows.get(s)}
+
+    def _asked(self, query: Query, feed: str) -> Any:
+        alpaca = vendor()
+        unit = "Minute" if query.timeframe.is_intraday else "Day"
+        amount = query.timeframe.amount
+        if query.timeframe == "1Hour":
+            unit, amount = "Hour", 1
+        what: dict[str, Any] = {
+            "symbol_or_symbols": list(query.symbols),
+            "timeframe": alpaca.TimeFrame(amount, alpaca.TimeFrameUnit[unit]),
+            "start": query.start,
+            "end": query.end - _TICK,  # a bar that opens then is not complete
+        }
+        if feed == "crypto":
+            return self._clients.coins.get_crypto_bars(alpaca.CryptoBarsRequest(**what))
+        adjustment, tape = alpaca.Adjustment(query.adjustment), alpaca.DataFeed(feed)
+        request = alpaca.StockBarsRequest(**what, adjustment=adjustment, feed=tape)
+        return self._clients.stocks.get_stock_bars(request)
+
+    def _whole(self, symbol: str, rows: Any, query: Query, facts: Mapping[str, Any]) -> Answer:
+        try:
+            columns = [[row[short] for row in rows] for short in _COLUMNS.values()]
+            times = _times([row["t"] for row in rows])
+            return Bars(symbol, query.timeframe, times, *columns, **facts)
+        except (LookupError, TypeError, ValueError) as error:
+            return self._failure(error, symbol)
 
     def _without(self, query: Query, feed: str, error: SourceError) -> dict[str, Answer]:
         """Ask for the others: Alpaca refuses them all for the sake of one that cannot be."""
@@ -191,81 +239,48 @@ class AlpacaSource(Remote):
         rest = self._bars(attrs.evolve(query, symbols=others), feed) if others else {}
         return {**rest, culprit: unknown}
 
-    def _latest(self, symbols: tuple[str, ...], feed: str) -> Any:
-        vendor = _alpaca()
-        asked = vendor.StockLatestQuoteRequest(
-            symbol_or_symbols=list(symbols), feed=vendor.DataFeed(feed)
-        )
-        return self._said(lambda: self._history.get_stock_latest_quote(asked))
+    def _latest(self, symbols: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        alpaca = vendor()
+        coins = [symbol for symbol in symbols if "/" in symbol]
+        stocks = [symbol for symbol in symbols if symbol not in coins]
+
+        def of_stocks(feed: str) -> Any:
+            tape = alpaca.DataFeed(feed)
+            asked = alpaca.StockLatestQuoteRequest(symbol_or_symbols=stocks, feed=tape)
+            return self._said(lambda: self._clients.stocks.get_stock_latest_quote(asked))
+
+        found = self._of_feed(of_stocks, recent=True) if stocks else {}
+        if coins:
+            asked = alpaca.CryptoLatestQuoteRequest(symbol_or_symbols=coins)
+            found |= self._said(lambda: self._clients.coins.get_crypto_latest_quote(asked))
+        return {
+            symbol: {name: float(quote[short]) for name, short in _SIDES.items()}
+            for symbol, quote in found.items()
+            if quote is not None
+        }
 
     def _screen(self, category: str, top: int) -> Any:
-        vendor = _alpaca()
+        alpaca = vendor()
         if category == "volume_leaders":
-            actives = vendor.MostActivesRequest(by=vendor.MostActivesBy.VOLUME, top=top)
-            return self._said(lambda: self._screener.get_most_actives(actives))
-        movers = vendor.MarketMoversRequest(top=top)
-        return self._said(lambda: self._screener.get_market_movers(movers))
+            actives = alpaca.MostActivesRequest(by=alpaca.MostActivesBy.VOLUME, top=top)
+            return self._said(lambda: self._clients.screener.get_most_actives(actives))
+        movers = alpaca.MarketMoversRequest(top=top)
+        return self._said(lambda: self._clients.screener.get_market_movers(movers))
 
-    def _said(self, ask: Callable[[], Any]) -> Any:
-        from alpaca.common.exceptions import APIError
-
+    def _said(self, question: Callable[[], Any], symbols: Sequence[str] = ()) -> Any:
         try:
-            return ask()
-        except APIError as error:
-            answer = error.response
-        # Out here nothing is chained: the body may echo the keys.
-        raise self._refusal(answer.status_code, answer.text, answer.headers)
-
-    @cached_property
-    def _history(self) -> Any:
-        return self._bounded(_alpaca().StockHistoricalDataClient)
-
-    @cached_property
-    def _screener(self) -> Any:
-        return self._bounded(_alpaca().ScreenerClient)
-
-    def _bounded(self, make: Callable[..., Any]) -> Any:
-        """Make a client that waits no longer than our timeout: as it comes, it waits for ever."""
-        client = make(self._key, self._secret, raw_data=True, url_override=self._url)
-        if not hasattr(client, "_session") or not hasattr(client, "_retry"):
-            raise SourceError(
-                "alpaca-py has changed within: its calls could hang for ever",
-                retryable=False,
-                expected="a client with _session and _retry",
-                hint="pip install 'alpaca-py==0.44.0'",
-                source=self.name,
-            )
-        send, page = client._session.request, threading.local()
-
-        def request(*args: Any, **kwargs: Any) -> Any:
-            token = (kwargs.get("params") or {}).get("page_token")
-            if token is not None and token == page.token:
-                raise ValueError("the same page came twice, and would for ever")
-            page.token = token
-            response = send(*args, timeout=self._timeout, **kwargs)
-            self._crew.sign_of_life()
-            return response
-
-        client._session.request = request
-        client._retry = 0  # who asks decides whether and when to ask again
-        self._crew.sign_of_life()  # importing takes its time too
-        return client
+            return self._clients.ask(question)
+        except RefusedError as error:
+            answer = error
+        alone = symbols[0] if len(symbols) == 1 else None
+        raise self._refusal(answer.status, answer.said, answer.headers, alone)
 
 
-def _alpaca() -> Any:
-    # Its streams come along, and say this; a user cannot mend that.
-    warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
-    import alpaca.data
-
-    return alpaca.data
-
-
-def _frame(rows: list[dict[str, Any]], facts: dict[str, str]) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows).reindex(columns=list(_COLUMNS)).rename(columns=_COLUMNS)
-    frame.attrs.update(facts)
-    return frame
+def _times(told: Sequence[str]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """Read moments of UTC, which end in Z, to the nanosecond."""
+    if not all(text.endswith("Z") for text in told):
+        raise ValueError(f"times in UTC end in Z, unlike {told[0]!r}")
+    return np.array([text[:-1] for text in told], dtype="M8[ns]")
 
 
 def _given(value: str | None, variables: tuple[str, ...]) -> str:
