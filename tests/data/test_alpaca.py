@@ -318,6 +318,12 @@ def test_quotes_are_told_by_name(provider):
     }
 
 
+def test_a_side_where_nobody_offers_is_left_out(provider):
+    quote = {"t": "2022-01-03T09:00:00Z", "ap": 0, "as": 0, "bp": 177.92, "bs": 4}
+    provider.answer = lambda *_: (200, {"quotes": {"AAPL": quote}})
+    assert asyncio.run(source(provider).quotes("AAPL")) == {"AAPL": {"bid": 177.92, "bid_size": 4}}
+
+
 def test_coins_are_quoted_beside_stocks(provider):
     quote = {"t": "2024-03-08T14:02:43Z", "ap": 2, "as": 3, "bp": 1, "bs": 4}
 

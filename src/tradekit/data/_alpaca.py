@@ -24,7 +24,7 @@ from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote
 _KEYS = ("APCA_API_KEY_ID", "ALPACA_API_KEY")
 _SECRETS = ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY")
 _COLUMNS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
-_SIDES = {"bid": "bp", "ask": "ap", "bid_size": "bs", "ask_size": "as"}
+_SIDES = (("bid", "bp", "bs"), ("ask", "ap", "as"))
 _RECENT = timedelta(minutes=16)  # plans without the live tape see it a quarter of an hour later
 _MOST = 50  # rows of a screen
 # Where the rows of a screen stand in the answer, which figure ranks them, and its unit.
@@ -80,7 +80,8 @@ class AlpacaSource(Remote):
     those of UTC, made of hours, and there is nothing to adjust.
 
     It discovers ``volume_leaders``, ``gainers`` and ``losers``, quotes the latest bid and ask with
-    their sizes, and may be asked 200 times a minute on a free plan.
+    their sizes (a side where nobody offers is left out), and may be asked 200 times a minute on a
+    free plan.
 
     Examples
     --------
@@ -253,11 +254,7 @@ class AlpacaSource(Remote):
         if coins:
             asked = alpaca.CryptoLatestQuoteRequest(symbol_or_symbols=coins)
             found |= self._said(lambda: self._clients.coins.get_crypto_latest_quote(asked))
-        return {
-            symbol: {name: float(quote[short]) for name, short in _SIDES.items()}
-            for symbol, quote in found.items()
-            if quote is not None
-        }
+        return {symbol: _quote(said) for symbol, said in found.items() if said is not None}
 
     def _screen(self, category: str, top: int) -> Any:
         alpaca = vendor()
@@ -274,6 +271,15 @@ class AlpacaSource(Remote):
             answer = error
         alone = symbols[0] if len(symbols) == 1 else None
         raise self._refusal(answer.status, answer.said, answer.headers, alone)
+
+
+def _quote(said: Mapping[str, Any]) -> dict[str, float]:
+    """Read both sides; one where nobody offers, which Alpaca tells as 0, is left out."""
+    told: dict[str, float] = {}
+    for side, price, size in _SIDES:
+        if said[price]:
+            told |= {side: float(said[price]), f"{side}_size": float(said[size])}
+    return told
 
 
 def _times(told: Sequence[str]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
