@@ -84,6 +84,35 @@ def provider():
         server.shutdown()
 
 
+@pytest.fixture
+def yahoo_session(provider):
+    """Make sessions for yfinance that ask the provider, whatever host is meant."""
+    from curl_cffi import requests
+
+    class Loopback(requests.Session):
+        def request(self, method, url, *args, **kwargs):
+            here = urlsplit(url)._replace(scheme="http", netloc=urlsplit(provider.url).netloc)
+            return super().request(method, here.geturl(), *args, **kwargs)
+
+    return Loopback
+
+
+@pytest.fixture
+def yahoo_chart(provider):
+    """Let the provider give a cookie and a crumb, and what a chart or a screen is answered with."""
+
+    def serve(chart):
+        def answer(path, params, headers):
+            if "/chart/" in path or "/screener/" in path:
+                return chart(path, params, headers) if callable(chart) else chart
+            cookie = {"Set-Cookie": "A3=somebody; Path=/"}
+            return (200, "crumb") if path.endswith("getcrumb") else (404, "", cookie)
+
+        provider.answer = answer
+
+    return serve
+
+
 @pytest.fixture(scope="session")
 def market():
     """Bars of SPY and QQQ in the first quarter of 2024; None for other symbols."""

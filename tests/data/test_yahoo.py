@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import threading
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -16,112 +16,101 @@ from tradekit import (
     RateLimitError,
     SourceError,
 )
-from tradekit.data import MultiSourceDataManager, YahooSource, _yahoo
-from tradekit.testing import check_source
+from tradekit.data import MultiSourceDataManager, SimulatedSource, YahooSource
+from tradekit.testing import FakeProviders, check_source
 
 pytest.importorskip("yfinance")
-# yfinance leaves its time-zone cache, a SQLite file, to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <sqlite3:pytest.PytestUnraisableExceptionWarning"
-)
 
 NOW = FixedClock(datetime(2024, 3, 9, tzinfo=UTC))  # a Saturday
 WEEK = {"start": datetime(2024, 3, 4, tzinfo=UTC), "end": datetime(2024, 3, 8, 21, tzinfo=UTC)}
 COLUMNS = ("open", "high", "low", "close", "volume")
 FRAMES = {"1m": "1Min", "5m": "5Min", "15m": "15Min", "1h": "1Hour", "1d": "1Day"}
 NOT_FOUND = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
-HOURS = {"timezone": "EST", "start": 0, "end": 0, "gmtoffset": -18_000}
+NO_WINDOW = {
+    "code": "Bad Request",
+    "description": "Data doesn't exist for startDate = 1709528400, endDate = 1709931600",
+}
+TOO_DEEP = {"code": "Unprocessable Entity", "description": "1m data not available"}
 
 
-def chart(bars, params):
-    """The rows of one window, or what is known of the symbol alone; adjusted closes are halves."""
+def chart(bars, params, left):
+    """The rows of one window, or what is known of the symbol alone."""
     meta = {
         "currency": "USD",
+        "symbol": bars.symbol,
         "instrumentType": "EQUITY",
-        "priceHint": 2,
         "exchangeTimezoneName": "America/New_York",
-        "validRanges": ["1d"],
-        "currentTradingPeriod": {k: dict(HOURS) for k in ("pre", "regular", "post")},
+        "dataGranularity": params["interval"],
     }
     result = {"meta": meta, "indicators": {"quote": [{}]}}
     seconds = bars.time // 10**9
-    first, last = (int(params.get(name, 0)) for name in ("period1", "period2"))
+    first, last = (int(params[name]) for name in ("period1", "period2"))
     rows = np.flatnonzero((seconds >= first) & (seconds < last))
     if len(rows):
         result["timestamp"] = seconds[rows].tolist()
         quote = {name: getattr(bars, name)[rows].tolist() for name in COLUMNS}
         result["indicators"] = {"quote": [quote]}
-        if bars.timeframe.is_intraday:
-            midnights = sorted({second // 86_400 * 86_400 for second in result["timestamp"]})
-            regular = [HOURS | {"start": m + 52_200, "end": m + 75_600} for m in midnights]
-            meta["tradingPeriods"] = [[period] for period in regular]
-        else:
-            adjusted = [{"adjclose": (bars.close[rows] / 2).tolist()}]
+        if not bars.timeframe.is_intraday:
+            adjusted = [{"adjclose": (left * bars.close[rows]).tolist()}]
             result["indicators"]["adjclose"] = adjusted
     return {"chart": {"result": [result], "error": None}}
 
 
-def cookies(path, params, headers):
-    return (200, "crumb") if path.endswith("getcrumb") else (404, "")
-
-
 @pytest.fixture
-def yahoo(provider, market):
+def yahoo(provider, yahoo_chart, market):
     def answer(path, params, headers):
-        if "/chart/" not in path:
-            return cookies(path, params, headers)
         bars = market(path.rpartition("/")[2], FRAMES[params["interval"]])
         if bars is None:
             return 404, {"chart": {"result": None, "error": NOT_FOUND}}
-        return 200, chart(bars, params)
+        return 200, chart(bars, params, provider.left)
 
-    provider.answer = answer
+    provider.left = 1.0  # of each close, after what was paid later
+    yahoo_chart(answer)
     return provider
 
 
-@pytest.fixture(autouse=True, scope="module")
-def caches(tmp_path_factory):
-    """yfinance's files do not go into the home of who runs the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        _yahoo._yfinance.cache_clear()
-        yield
+@pytest.fixture
+def source(yahoo_session):
+    def make(seconds=4.0, clock=NOW, **options):
+        timeout = timedelta(seconds=seconds)
+        return YahooSource(timeout=timeout, clock=clock, session=yahoo_session(), **options)
 
-
-def loopback(provider):
-    """A session that asks the provider on this machine, whatever host is meant."""
-    from curl_cffi import requests
-
-    class Loopback(requests.Session):
-        def request(self, method, url, *args, **kwargs):
-            here = urlsplit(url)._replace(scheme="http", netloc=urlsplit(provider.url).netloc)
-            return super().request(method, here.geturl(), *args, **kwargs)
-
-    return Loopback()
-
-
-def source(provider, seconds=4.0, clock=NOW):
-    session = loopback(provider)
-    return YahooSource(timeout=timedelta(seconds=seconds), clock=clock, session=session)
+    return make
 
 
 def fetch(source, symbols=("SPY",), timeframe="5Min", **window):
     return asyncio.run(source.fetch(BarsRequest(symbols, timeframe, **window or WEEK)))
 
 
-def broken(chart_answer):
-    def answer(path, params, headers):
-        return chart_answer if "/chart/" in path else cookies(path, params, headers)
-
-    return answer
+def asked(provider, part="/chart/"):
+    return [params for path, params in provider.asked if part in path]
 
 
-def charts(provider):
-    return [params for path, params in provider.asked if "/chart/" in path]
+def rows(*prices, start, step=300, interval="5m", symbol="SPY", adjclose=None, events=None):
+    """A chart of flat bars, one every so many seconds, or at the moments that start names."""
+    begun = [start + step * i for i in range(len(prices))] if isinstance(start, int) else start
+    quote = {name: list(prices) for name in ("open", "high", "low", "close")}
+    indicators = {"quote": [quote | {"volume": [100] * len(prices)}]}
+    if adjclose is not None:
+        indicators["adjclose"] = [{"adjclose": adjclose}]
+    meta = {"symbol": symbol, "dataGranularity": interval, "instrumentType": "EQUITY"}
+    meta["exchangeTimezoneName"] = "America/New_York"
+    result = {"meta": meta, "timestamp": begun, "indicators": indicators, "events": events}
+    return 200, {"chart": {"result": [result], "error": None}}
 
 
-def test_bars_within_the_day_are_those_that_were_served(yahoo, market):
-    bars = fetch(source(yahoo))["SPY"]
+def at(*times):
+    return [int(datetime.fromisoformat(f"{time}+00:00").timestamp()) for time in times]
+
+
+def between(start, end):
+    return {
+        name: datetime.fromisoformat(f"{t}+00:00") for name, t in (("start", start), ("end", end))
+    }
+
+
+def test_bars_within_the_day_are_those_that_were_served(yahoo, source, market):
+    bars = fetch(source())["SPY"]
     truth = market("SPY", "5Min")
     truth = truth[(truth.time >= bars.time[0]).argmax() :].until(WEEK["end"])
     assert len(bars) == 5 * 78
@@ -130,37 +119,81 @@ def test_bars_within_the_day_are_those_that_were_served(yahoo, market):
     assert (bars.source, bars.feed, bars.adjustment) == ("yahoo", "yahoo", "all")
 
 
-def test_dividends_are_taken_out_within_the_day_as_well(yahoo):
-    whole = yahoo.answer
-    wednesday = 1_709_735_400  # 2024-03-06 14:30 UTC
+def test_within_the_day_bars_are_adjusted_as_their_days_are(provider, yahoo_chart, source):
+    # 2 was paid on Thursday, after Wednesday's close of 100: 98 / 100 of what was before is left.
+    paid = {"dividends": {"1709821800": {"amount": 2.0, "date": 1709821800}}}
+    opens = at("2024-03-06T14:30", "2024-03-07T14:30", "2024-03-08T14:30")
 
-    def with_dividend(path, params, headers):
-        status, body = whole(path, params, headers)
-        if "period1" in params:
-            paid = {f"{wednesday}": {"amount": 1.5, "date": wednesday}}
-            body["chart"]["result"][0]["events"] = {"dividends": paid}
-        return status, body
+    def answer(path, params, headers):
+        if params["interval"] == "1d":
+            days = {"interval": "1d", "adjclose": [98.0, 98.0, 98.0]}
+            return rows(100.0, 98.0, 98.0, start=opens, events=paid, **days)
+        return rows(99.0, 98.5, 97.0, start=opens, events=paid)
 
-    yahoo.answer = with_dividend
-    plain = fetch(source(yahoo), adjustment="split", **WEEK)["SPY"]
-    bars = fetch(source(yahoo))["SPY"]
-    before = plain.time < wednesday * 10**9
-    assert (before.sum(), plain.adjustment) == (2 * 78, "split")
-    expected = plain.close.copy()
-    expected[before] *= 1 - 1.5 / plain.close[before][-1]  # of Tuesday's last bar
-    np.testing.assert_allclose(bars.close, expected, rtol=1e-12)
-    np.testing.assert_array_equal(bars.volume, plain.volume)
+    yahoo_chart(answer)
+    window = between("2024-03-06T14:30", "2024-03-08T21:00")
+    bars = fetch(source(), **window)["SPY"]
+    np.testing.assert_allclose(bars.close, [99.0 * 0.98, 98.5, 97.0], rtol=1e-15)
+    assert (bars.adjustment, bars.volume.tolist()) == ("all", [100, 100, 100])
+    split = fetch(source(), adjustment="split", **window)["SPY"]
+    assert (split.close.tolist(), split.adjustment) == ([99.0, 98.5, 97.0], "split")
+    assert [params["interval"] for params in asked(provider)] == ["5m", "1d", "5m"]
 
 
-def test_a_manager_without_keys_has_bars_within_the_day(yahoo):
-    manager = MultiSourceDataManager(sources=[source(yahoo)], clock=NOW)
+def test_what_is_paid_between_a_past_window_and_now_is_taken_out_too(provider, yahoo_chart, source):
+    def answer(path, params, headers):
+        if params["interval"] == "1d":  # paid on Thursday
+            assert int(params["period2"]) == int(NOW.at.timestamp())
+            opens = at("2024-03-06T14:30", "2024-03-07T14:30", "2024-03-08T14:30")
+            return rows(100.0, 98.0, 98.0, start=opens, interval="1d", adjclose=[98.0] * 3)
+        return rows(99.0, 99.5, start=at("2024-03-06T14:30")[0])  # a Wednesday
+
+    yahoo_chart(answer)
+    bars = fetch(source(), **between("2024-03-06T14:30", "2024-03-06T21:00"))["SPY"]
+    np.testing.assert_allclose(bars.close, [99.0 * 0.98, 99.5 * 0.98], rtol=1e-15)
+
+
+def test_a_window_that_reaches_until_now_takes_one_request(yahoo, source):
+    fetch(source())
+    assert len(asked(yahoo)) == 1
+
+
+@pytest.mark.parametrize(
+    ("dates", "served", "left", "everything"),
+    [
+        # AAPL, 4:1: traded at 499.23 and 129.04, and 499.23 / 4 = 124.8075
+        (("2020-08-28", "2020-08-31"), (124.8075, 129.04), 1.0, (124.8075, 129.04)),
+        # AAPL, 7:1, and 4:1 later: traded at 645.57 and 93.70, and 645.57 / 28 = 23.05607,
+        # 93.70 / 4 = 23.425; suppose that a tenth of it was paid out since
+        (("2014-06-06", "2014-06-09"), (23.05607, 23.425), 0.9, (20.750463, 21.0825)),
+        # 1:8: traded at 10.00 and 81.00, and 10 * 8 = 80
+        (("2021-07-30", "2021-08-02"), (80.0, 81.0), 1.0, (80.0, 81.0)),
+    ],
+)
+def test_splits_that_yahoo_took_out_are_not_taken_out_again(
+    yahoo_chart, source, dates, served, left, everything
+):
+    opens = at(*(f"{date}T13:30" for date in dates))
+    events = {"splits": {f"{opens[1]}": {"date": opens[1], "numerator": 4, "denominator": 1}}}
+    adjclose = [price * left for price in served]
+    yahoo_chart(rows(*served, start=opens, interval="1d", adjclose=adjclose, events=events))
+    window = between(f"{dates[0]}T00:00", f"{dates[1]}T23:00")
+    for adjustment, expected in (("split", served), ("all", everything)):
+        bars = fetch(source(), timeframe="1Day", adjustment=adjustment, **window)["SPY"]
+        np.testing.assert_allclose(bars.close, expected, rtol=1e-12)
+        assert bars.adjustment == adjustment
+
+
+def test_a_manager_without_keys_has_bars_within_the_day(yahoo, source):
+    manager = MultiSourceDataManager(sources=[source()], clock=NOW)
     assert len(manager.blocking.get_market_data("SPY", "5Min", 100)) == 100
     assert manager.get_health_score() == 100
 
 
 @pytest.mark.parametrize(("adjustment", "factor"), [("all", 0.5), ("split", 1.0), ("raw", 1.0)])
-def test_days_are_adjusted_as_is_asked_and_say_so(yahoo, market, adjustment, factor):
-    bars = fetch(source(yahoo), timeframe="1Day", limit=10, adjustment=adjustment)["SPY"]
+def test_days_are_adjusted_as_is_asked_and_say_so(yahoo, source, market, adjustment, factor):
+    yahoo.left = 0.5
+    bars = fetch(source(), timeframe="1Day", limit=10, adjustment=adjustment)["SPY"]
     truth = market("SPY", "1Day").until(NOW.at)[-10:]
     np.testing.assert_array_equal(bars.time, truth.time)
     np.testing.assert_allclose(bars.close, factor * truth.close)
@@ -171,44 +204,106 @@ def test_days_are_adjusted_as_is_asked_and_say_so(yahoo, market, adjustment, fac
 @pytest.mark.parametrize(
     ("timeframe", "interval"), [("30Min", "15m"), ("2Hour", "1h"), ("1Week", "1d")]
 )
-def test_other_timeframes_are_made_of_shorter_bars(yahoo, market, timeframe, interval):
-    bars = fetch(source(yahoo), timeframe=timeframe, limit=4, adjustment="split")["SPY"]
+def test_other_timeframes_are_made_of_shorter_bars(yahoo, source, market, timeframe, interval):
+    bars = fetch(source(), timeframe=timeframe, limit=4, adjustment="split")["SPY"]
     truth = market("SPY", timeframe).until(NOW.at)[-4:]
     np.testing.assert_array_equal(bars.time, truth.time)
     np.testing.assert_allclose(bars.close, truth.close)
-    assert {p["interval"] for p in charts(yahoo) if "period1" in p} == {interval}
+    assert {p["interval"] for p in asked(yahoo)} == {interval}
 
 
-def test_the_bar_that_is_not_over_is_left_out(yahoo):
+def test_the_bar_that_is_not_over_is_left_out(yahoo, source):
     noon = FixedClock(datetime(2024, 3, 8, 17, 2, tzinfo=UTC))
-    assert f"{fetch(source(yahoo, clock=noon), limit=1)['SPY'][-1].time:%H:%M}" == "16:55"
-    day = fetch(source(yahoo, clock=noon), timeframe="1Day", limit=1)["SPY"]
+    assert f"{fetch(source(clock=noon), limit=1)['SPY'][-1].time:%H:%M}" == "16:55"
+    day = fetch(source(clock=noon), timeframe="1Day", limit=1)["SPY"]
     assert f"{day[-1].time:%Y-%m-%d}" == "2024-03-07"
 
 
-def test_rows_without_a_price_are_left_out_and_counted(yahoo):
-    whole = yahoo.answer
-
-    def with_holes(path, params, headers):
-        status, body = whole(path, params, headers)
-        if "period1" in params:
-            body["chart"]["result"][0]["indicators"]["quote"][0]["low"][3] = None
-        return status, body
-
-    yahoo.answer = with_holes
-    bars = fetch(source(yahoo))["SPY"]
-    assert (len(bars), bars.dropped) == (389, 1)
+def test_the_latest_price_is_no_bar_and_counts_for_nothing(yahoo_chart, source):
+    last = at("2024-03-08T14:30", "2024-03-08T14:31", "2024-03-08T14:31:40")
+    yahoo_chart(rows(10.0, 11.0, 12.0, start=last, interval="1m"))
+    noon = FixedClock(datetime(2024, 3, 8, 17, tzinfo=UTC))
+    bars = fetch(source(clock=noon), timeframe="1Min", limit=5)["SPY"]
+    assert (bars.close.tolist(), bars.dropped) == ([10.0, 11.0], 0)
 
 
-def test_a_start_that_yahoo_no_longer_has_is_refused_with_the_first_day(yahoo):
+def test_a_half_day_ends_at_one(yahoo_chart, source):
+    hours = at("2024-07-03T13:30", "2024-07-03T14:30", "2024-07-03T15:30", "2024-07-03T16:30")
+    yahoo_chart(rows(1.0, 2.0, 3.0, 4.0, start=hours, interval="1h"))
+
+    def last(now):
+        clock = FixedClock(datetime.fromisoformat(f"2024-07-03T{now}+00:00"))
+        bars = fetch(source(clock=clock), timeframe="1Hour", limit=4, adjustment="split")["SPY"]
+        return bars[-1].time.strftime("%H:%M"), bars[-1].close_time.strftime("%H:%M")
+
+    assert last("17:00") == ("16:30", "17:00")  # its last hour has half an hour
+    assert last("16:59") == ("15:30", "16:30")
+
+
+@pytest.mark.parametrize(
+    ("friday", "monday"),
+    [
+        ("2024-03-08T20:30", "2024-03-11T13:30"),  # to summer time
+        ("2024-11-01T19:30", "2024-11-04T14:30"),  # and back
+    ],
+)
+def test_hours_are_counted_from_the_open_when_the_clocks_change(
+    yahoo_chart, source, friday, monday
+):
+    yahoo_chart(rows(1.0, 2.0, start=at(friday, monday), interval="1h"))
+    window = between(friday[:10] + "T00:00", monday[:10] + "T23:00")
+    clock = FixedClock(window["end"])
+    bars = fetch(source(clock=clock), timeframe="1Hour", adjustment="split", **window)["SPY"]
+    assert (bars.time // 10**9).tolist() == at(friday, monday)
+    minutes = (bars.close_time - bars.time) // (60 * 10**9)
+    assert minutes.tolist() == [30, 60]  # the last hour of the day, and the first
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (rows(10.0, start=1709908200, symbol="QQQ"), "expected bars of SPY, got those of QQQ"),
+        (rows(10.0, start=1709908200, interval="1d"), "expected 5m bars, got 1d bars"),
+        (rows(10.0, 11.0, start=1709908200, step=0), "duplicate time"),
+        (rows(10.0, 11.0, start=1709908200, step=-300), "time goes back"),
+        (rows(10.0, -1.0, start=1709908200), "price not above zero"),
+        (rows(None, None, start=1709908200), "2 rows and no bar"),
+    ],
+)
+def test_nobody_is_believed(yahoo_chart, source, answer, told):
+    yahoo_chart(answer)
+    error = fetch(source()).failures["SPY"]
+    assert told in str(error)
+    assert (error.fault, error.retryable, error.symbol) == ("bad_data", True, "SPY")
+
+
+def test_class_shares_are_asked_for_and_answered_with_a_dash(provider, yahoo_chart, source):
+    yahoo_chart(rows(10.0, start=1709908200, symbol="BRK-B"))
+    assert fetch(source(), ("BRK.B",))["BRK.B"].close.tolist() == [10.0]
+    assert provider.asked[-1][0].endswith("/BRK-B")
+
+
+def test_a_start_that_yahoo_no_longer_has_is_refused_with_the_first_day(yahoo, source):
     window = {"start": datetime(2023, 6, 1, tzinfo=UTC), "end": NOW.at}
     with pytest.raises(NoDataError, match="expected a start from 2024-01-10 on"):
-        fetch(source(yahoo), **window)["SPY"]  # 59 days before 2024-03-09
-    assert len(fetch(source(yahoo), timeframe="1Min", limit=5000)["SPY"]) == 5 * 390
+        fetch(source(), **window)["SPY"]  # 59 days before 2024-03-09
+    assert len(fetch(source(), timeframe="1Min", limit=5000)["SPY"]) == 5 * 390
 
 
-def test_an_unknown_symbol_fails_beside_a_known_one_after_one_question(yahoo):
-    fetched = fetch(source(yahoo), ("NOPE", "SPY"))
+def test_it_says_how_far_back_it_reaches_and_how_often_it_answers():
+    can = YahooSource().capabilities
+    reach = {length: can.reach(length) for length in ("3Min", "45Min", "4Hour", "1Week")}
+    assert {length: days and days.days for length, days in reach.items()} == {
+        "3Min": 7,
+        "45Min": 59,
+        "4Hour": 729,
+        "1Week": None,
+    }
+    assert (can.calls_per_hour, can.screens) == (2000, ("volume_leaders", "gainers", "losers"))
+
+
+def test_an_unknown_symbol_fails_beside_a_known_one_after_one_question(yahoo, source):
+    fetched = fetch(source(), ("NOPE", "SPY"))
     assert len(fetched["SPY"]) == 390
     with pytest.raises(NoDataError, match="404 No data found, symbol may be delisted"):
         fetched["NOPE"]
@@ -216,64 +311,99 @@ def test_an_unknown_symbol_fails_beside_a_known_one_after_one_question(yahoo):
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "retryable"),
+    ("answer", "kind", "fault", "retryable"),
     [
-        ((401, {"finance": {"error": {"code": "Unauthorized"}}}), CredentialsError, False),
-        ((403, "forbidden"), CredentialsError, False),
-        ((422, {"chart": {"result": None, "error": NOT_FOUND}}), SourceError, False),
-        ((429, "Too Many Requests", {"Retry-After": "30"}), RateLimitError, True),
-        ((500, "oops"), SourceError, True),
-        ((503, "<html>"), SourceError, True),
-        ((200, '{"chart": {"result": [{"met'), SourceError, True),
-        ((200, "<html>be right back</html>"), SourceError, True),
-        ((200, ""), SourceError, True),
-        ((200, {}), SourceError, True),
-        ((200, {"chart": {"result": None, "error": None}}), SourceError, True),
-        ((200, {"chart": {"result": None, "error": NOT_FOUND}}), NoDataError, False),
+        ((401, {"finance": {"error": NOT_FOUND}}), CredentialsError, "credentials", False),
+        ((403, "forbidden"), CredentialsError, "credentials", False),
+        ((404, {"chart": {"error": NOT_FOUND}}), NoDataError, "unknown_symbol", False),
+        ((200, {"chart": {"error": NOT_FOUND}}), NoDataError, "unknown_symbol", False),
+        ((400, {"chart": {"error": NO_WINDOW}}), NoDataError, "empty", False),
+        ((422, {"chart": {"error": TOO_DEEP}}), SourceError, "unable", False),
+        ((429, "Too Many Requests", {"Retry-After": "30"}), RateLimitError, "rate_limit", True),
+        ((200, "Edge: Too Many Requests"), RateLimitError, "rate_limit", True),
+        ((500, "oops"), SourceError, "transient", True),
+        ((503, "<html>"), SourceError, "transient", True),
+        ((200, '{"chart": {"result": [{"met'), SourceError, "bad_data", True),
+        ((200, "<html>Will be right back</html>"), SourceError, "bad_data", True),
+        ((200, ""), SourceError, "bad_data", True),
+        ((200, "null"), SourceError, "bad_data", True),
+        ((200, {}), SourceError, "bad_data", True),
+        ((200, {"chart": None}), SourceError, "bad_data", True),
+        ((200, {"chart": {"result": None, "error": None}}), SourceError, "bad_data", True),
+        ((200, {"chart": {"result": [], "error": None}}), SourceError, "bad_data", True),
     ],
 )
-def test_every_refusal_is_told_apart(yahoo, answer, kind, retryable):
-    healthy, yahoo.answer = yahoo.answer, broken(answer)
-    asking = source(yahoo)
+def test_every_refusal_is_told_apart(yahoo, source, yahoo_chart, answer, kind, fault, retryable):
+    asking, healthy = source(), yahoo.answer
+    yahoo_chart(answer)
     error = fetch(asking).failures["SPY"]
-    assert type(error) is kind
-    assert error.retryable is retryable
+    assert (type(error), error.fault, error.retryable) == (kind, fault, retryable)
+    assert len(asked(yahoo)) <= 2  # an old cookie is worth a second question, nothing else
     yahoo.answer = healthy
-    assert len(fetch(asking)["SPY"]) == 390  # nothing bad is remembered
+    fetched = fetch(asking, ("SPY", "QQQ"))  # nothing bad is remembered
+    assert (len(fetched["SPY"]), len(fetched["QQQ"])) == (390, 390)
 
 
-def test_a_window_without_bars_is_no_data(yahoo):
+@pytest.mark.parametrize(
+    ("fault", "kind", "word"),
+    [
+        ("drop", SourceError, "transient"),
+        ("hang", SourceError, "transient"),
+        ("slow_drip", SourceError, "transient"),
+        ("504", SourceError, "transient"),
+        ("limit", RateLimitError, "rate_limit"),
+        ("truncated_json", SourceError, "bad_data"),
+        ("swapped_high_low", SourceError, "bad_data"),
+        ("duplicate_rows", SourceError, "bad_data"),
+        ("out_of_order", SourceError, "bad_data"),
+        ("wrong_symbol", SourceError, "bad_data"),
+    ],
+)
+def test_faults_of_the_wire_end_in_time_and_leave_nothing(fault, kind, word, ends_by_itself):
+    clock = FixedClock(datetime(2024, 3, 8, 22, tzinfo=UTC))
+    with FakeProviders(SimulatedSource(clock=clock)) as fake:
+        asking = fake.yahoo(timeout=timedelta(seconds=0.5))
+        fake.break_next("yahoo", fault)
+        begun = monotonic()
+        error = fetch(asking, limit=30).failures["SPY"]
+        assert (type(error), error.fault) == (kind, word)
+        assert monotonic() - begun < 2
+        assert ends_by_itself("tradekit-yahoo")
+        assert len(fetch(asking, limit=30)["SPY"]) == 30
+
+
+def test_rows_that_are_missing_are_counted(yahoo_chart, source):
+    yahoo_chart(rows(10.0, None, 12.0, start=1709908200))
+    bars = fetch(source())["SPY"]
+    assert (bars.close.tolist(), bars.dropped) == ([10.0, 12.0], 1)
+
+
+def test_a_window_without_bars_is_no_data(yahoo, source):
     weekend = {"start": datetime(2024, 3, 9, tzinfo=UTC), "end": datetime(2024, 3, 10, tzinfo=UTC)}
-    late = FixedClock(weekend["end"])
-    with pytest.raises(NoDataError, match="yahoo has no bars of SPY"):
-        fetch(source(yahoo, clock=late), **weekend)["SPY"]
+    error = fetch(source(clock=FixedClock(weekend["end"])), **weekend).failures["SPY"]
+    assert (type(error), error.fault) == (NoDataError, "empty")
 
 
-def test_a_limit_says_how_long_to_wait(yahoo):
-    yahoo.answer = broken((429, "", {"Retry-After": "30"}))
-    assert fetch(source(yahoo)).failures["SPY"].retry_after == 30
+def test_a_limit_says_how_long_to_wait(yahoo_chart, source):
+    yahoo_chart((429, "", {"Retry-After": "30"}))
+    assert fetch(source()).failures["SPY"].retry_after == 30
 
 
-@pytest.mark.parametrize("hanging", ["/chart/", "getcrumb", "/"])
-def test_a_server_that_hangs_is_given_up(yahoo, hanging, ends_by_itself):
-    healthy = yahoo.answer
-    fetch(source(yahoo))  # so that yfinance itself is loaded
-
-    def answer(path, *rest):
-        return yahoo.hang() if hanging in path else healthy(path, *rest)
-
-    yahoo.answer = answer
-    error = fetch(source(yahoo, seconds=0.2), ("QQQ",)).failures.get("QQQ")
-    if hanging != "getcrumb":  # without a crumb it may still answer
-        assert error.retryable
-        assert "yahoo cannot be reached: expected an answer within 0.2 s" in str(error)
+@pytest.mark.parametrize("hanging", ["/chart/", "/"])
+def test_a_server_that_hangs_is_given_up(yahoo, source, hanging, ends_by_itself):
+    healthy, asking = yahoo.answer, source(seconds=0.4)
+    fetch(source())  # so that yfinance itself is loaded
+    yahoo.answer = lambda path, *rest: yahoo.hang() if hanging in path else healthy(path, *rest)
+    error = fetch(asking, ("QQQ",)).failures["QQQ"]
+    assert (error.retryable, error.fault) == (True, "transient")
+    assert "yahoo cannot be reached: expected an answer within 0.4 s" in str(error)
     assert ends_by_itself("tradekit-yahoo")
 
 
-def test_nobody_who_listens_is_said_with_cause_and_cure(provider):
+def test_nobody_who_listens_is_said_with_cause_and_cure(provider, source):
     provider.url = "http://127.0.0.1:9"
     symbols = tuple(f"S{i}" for i in range(20))
-    fetched = fetch(source(provider), symbols)
+    fetched = fetch(source(), symbols)
     assert set(fetched.failures) == set(symbols)
     error = fetched.failures["S19"]
     assert error.retryable
@@ -281,28 +411,129 @@ def test_nobody_who_listens_is_said_with_cause_and_cure(provider):
     assert "Try: look at the network" in str(error)
 
 
-def test_a_home_that_cannot_be_written_does_not_matter(yahoo, monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    _yahoo._yfinance.cache_clear()
-    assert len(fetch(source(yahoo))["SPY"]) == 390
+def quote(symbol, **figures):
+    return {"symbol": symbol, "market": "us_market", "regularMarketTime": 1709931601, **figures}
 
 
-def test_recorded_days_are_read(provider, market_data):
-    name = "recorded/yahoo/2025_chart-AAPL-2020-08-31-to-2020-11-07.json"
-    body = json.loads((market_data / name).read_text("utf-8"))["response"]["body"]
-    provider.answer = broken((200, body))
-    window = {
-        "start": datetime(2020, 8, 31, 4, tzinfo=UTC),
-        "end": datetime(2020, 11, 7, tzinfo=UTC),
-    }
-    bars = fetch(source(provider), ("AAPL",), "1Day", adjustment="split", **window)["AAPL"]
-    quote = body["chart"]["result"][0]["indicators"]["quote"][0]
-    np.testing.assert_allclose(bars.close, quote["close"])
-    assert len(bars) == 49
+def screen(*quotes):
+    return 200, {"finance": {"result": [{"quotes": list(quotes)}], "error": None}}
 
 
-def test_it_keeps_what_every_source_promises(yahoo):
+@pytest.mark.parametrize(
+    ("category", "name", "figure", "scores", "reasons"),
+    [
+        (
+            "volume_leaders",
+            "most_actives",
+            "regularMarketVolume",
+            [52_000_000.0, 31_000_000.0],
+            ["5.2e+07 shares today", "3.1e+07 shares today"],
+        ),
+        (
+            "gainers",
+            "day_gainers",
+            "regularMarketChangePercent",
+            [12.5, 3.25],
+            ["12.5 % today", "3.25 % today"],
+        ),
+        (
+            "losers",
+            "day_losers",
+            "regularMarketChangePercent",
+            [-9.75, -2.5],
+            ["-9.75 % today", "-2.5 % today"],
+        ),
+    ],
+)
+def test_screens_propose_symbols_as_yahoo_ranks_them(
+    provider, yahoo_chart, source, category, name, figure, scores, reasons
+):
+    first, second = scores
+    abroad = quote("7203.T", **{figure: first}) | {"market": "jp_market"}
+    yahoo_chart(screen(quote("BRK-B", **{figure: first}), abroad, quote("F", **{figure: second})))
+    found = source().blocking.discover(category, 2)
+    assert [(c.symbol, c.rank, c.category, c.source) for c in found] == [
+        ("BRK.B", 1, category, "yahoo"),
+        ("F", 2, category, "yahoo"),
+    ]
+    assert [c.score for c in found] == scores
+    assert [c.reason for c in found] == reasons
+    assert found[0].asof == datetime(2024, 3, 8, 21, 0, 1, tzinfo=UTC)
+    (params,) = asked(provider, "/screener/")
+    assert (params["scrIds"], params["count"], params["crumb"]) == (name, "2", "crumb")
+
+
+def test_a_screen_that_nothing_passes_is_empty(yahoo_chart, source):
+    yahoo_chart(screen())
+    assert source().blocking.discover("gainers") == ()
+
+
+def test_a_screen_that_yahoo_has_not_is_refused_unasked(provider, source):
+    with pytest.raises(SourceError, match="expected volume_leaders or gainers or losers") as caught:
+        source().blocking.discover("trending")
+    assert (caught.value.retryable, caught.value.fault, provider.asked) == (False, "unable", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ((401, "Invalid Crumb"), "credentials"),
+        ((404, {"finance": {"result": None, "error": NOT_FOUND}}), "unknown_symbol"),
+        ((429, "Too Many Requests"), "rate_limit"),
+        ((502, "Bad Gateway"), "transient"),
+        ((200, "Too Many Requests\r\n"), "rate_limit"),
+        ((200, "<html>"), "bad_data"),
+        ((200, {"finance": {"result": None, "error": None}}), "bad_data"),
+        (screen({"symbol": "F", "market": "us_market"}), "bad_data"),
+        (screen(quote("F", regularMarketChangePercent=None)), "bad_data"),
+    ],
+)
+def test_screens_fail_in_the_same_words(yahoo_chart, source, answer, fault):
+    asking = source()
+    yahoo_chart(answer)
+    with pytest.raises(SourceError) as caught:
+        asking.blocking.discover("gainers")
+    assert caught.value.fault == fault
+    yahoo_chart(screen(quote("F", regularMarketChangePercent=3.0)))
+    assert [c.symbol for c in asking.blocking.discover("gainers")] == ["F"]
+
+
+def test_sources_in_threads_and_loops_do_not_mix_their_answers(
+    provider, yahoo_chart, yahoo_session
+):
+    prices = {"a": 10.0, "b": 20.0}
+
+    def answer(path, params, headers):
+        return rows(prices[headers["X-Who"]], start=1709908200)
+
+    yahoo_chart(answer)
+    charts = provider.answer
+
+    def with_crumb(path, params, headers):
+        crumb = path.endswith("getcrumb")
+        return (200, f"crumb-{headers['X-Who']}") if crumb else charts(path, params, headers)
+
+    provider.answer = with_crumb
+    seen = {who: [] for who in prices}
+
+    def ask(who):
+        session = yahoo_session()
+        session.headers["X-Who"] = who
+        asking = YahooSource(clock=NOW, session=session)
+        for _ in range(8):  # each in a loop of its own
+            seen[who].append(fetch(asking)["SPY"].close.tolist())
+
+    threads = [threading.Thread(target=ask, args=who) for who in prices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"a": [[10.0]] * 8, "b": [[20.0]] * 8}
+    assert {params["crumb"] for params in asked(provider)} == {"crumb-a", "crumb-b"}
+    assert len(asked(provider, "getcrumb")) == 2
+
+
+def test_it_keeps_what_every_source_promises(yahoo, source):
     request = BarsRequest(("SPY", "QQQ"), "15Min", **WEEK)
-    for check in check_source(source(yahoo), request):
+    for check in check_source(source(), request):
         check()

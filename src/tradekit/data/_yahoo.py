@@ -1,40 +1,44 @@
-"""Bars from Yahoo Finance, which need no key."""
+"""Bars and screens from Yahoo Finance, which needs no key."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-import threading
-import warnings
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import date, timedelta
-from functools import cache, cached_property
-from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Awaitable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from .._core.clock import Clock
-from .._core.errors import NoDataError, SourceError
+import numpy as np
+
+from .._core.bars import Bars
+from .._core.calendar import calendar_for
+from .._core.candidate import Candidate
+from .._core.clock import Clock, from_ns, to_ns
+from .._core.errors import CredentialsError, SourceError
+from .._core.faults import PRICES
 from .._core.request import Capabilities
 from .._core.timeframe import Timeframe
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote, dashed
+from ._yahoo_chart import Chart
+from ._yahoo_client import RefusedError, YahooClient
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_INTERVALS = {
-    "1Min": "1m",
-    "2Min": "2m",
-    "5Min": "5m",
-    "15Min": "15m",
-    "1Hour": "1h",
-    "1Day": "1d",
-}
-# What Yahoo still has, less a day for the zones: a request from further back is refused whole.
+_DAY = Timeframe("1Day")
+_INTERVALS = {"1Min": "1m", "2Min": "2m", "5Min": "5m", "15Min": "15m", "1Hour": "1h", _DAY: "1d"}
+# Days that Yahoo still has, less one for the zones: a request from further back is refused whole.
 _DEPTH = {"1Min": 7, "1Hour": 729}
 _INTRADAY_DEPTH = 59
-_PRICES = ["Open", "High", "Low", "Close"]
+_CALLS_PER_HOUR = 2_000
+_KINDS = ("EQUITY", "ETF", "INDEX", "MUTUALFUND")
+_MARKET = "us_market"
+_NO_BARS = "Data doesn't exist"  # in this window, as Yahoo tells it with status 400
+
+_CLASS_SHARE = re.compile(r"([A-Z]+)-([A-C])")
+_MOST = 250  # rows of a screen
+# Yahoo's name of each screen, which figure ranks its rows, and the unit of that.
+_SCREENS = {
+    "volume_leaders": ("most_actives", "regularMarketVolume", " shares today"),
+    "gainers": ("day_gainers", "regularMarketChangePercent", " % today"),
+    "losers": ("day_losers", "regularMarketChangePercent", " % today"),
+}
 
 
 class YahooSource(Remote):
@@ -47,9 +51,9 @@ class YahooSource(Remote):
         half as long again.
     clock : Clock, optional
         Who says what time it is; the machine's clock by default.
-    session : curl_cffi or requests Session, optional
-        What to ask through: a proxy, another fingerprint, a test's server. Its ``request`` is
-        wrapped, to bound its waiting.
+    session : curl_cffi Session, optional
+        What to ask through: a proxy, another fingerprint, a test's server. One of requests serves
+        as well, but its thread waits for as long as an answer drips.
 
     Raises
     ------
@@ -61,14 +65,24 @@ class YahooSource(Remote):
     Notes
     -----
     Yahoo keeps minutes for a week, other bars of less than an hour for two months, and hours for
-    two years. It has no prices as traded. Within the day it adjusts for splits alone: where ``all``
-    is asked for, the dividends of the days in the answer are taken out here, ``1 - dividend /
-    close before`` off every earlier price. Rows without a price are left out and counted in
-    ``dropped``.
+    two years. It has no prices as traded: ``split`` is its close, ``all`` what dividends as of now
+    leave of it. Within the day it adjusts for splits alone; where something was paid out since,
+    bars are adjusted by what their day is, which takes a second request.
 
-    yfinance is set, for the whole process, to raise what it otherwise only logs, and to keep its
-    time zones and cookies in a folder of tradekit's, or in a temporary one where that cannot be
-    written. What it remembers of answers is cleared after each call: it remembers bad ones too.
+    Of an answer nothing is believed but what it says: another symbol's prices, bars of another
+    length, and prices of another market than that of US stocks, funds and indices are refused.
+    Rows without a price are left out and counted in ``dropped``, the latest price behind the last
+    bar is no bar, and a volume that is not told is NaN.
+
+    Of yfinance this takes what lets one in: cookie, crumb, consent and fingerprint, and
+    ``yf.screen``. Its frames are not used, since they make an unknown volume 0, drop duplicates in
+    silence and tell most failures as delistings. Each source has a client of its own, so that
+    nothing is set for others who use yfinance in the same process, no answer is remembered, and no
+    file is written: neither time zones, which are known, nor cookies.
+
+    It discovers ``volume_leaders``, ``gainers`` and ``losers``, US companies of more than two
+    billion dollars. Yahoo publishes no limit; 2,000 requests an hour and address is what users
+    tell.
 
     Examples
     --------
@@ -90,15 +104,22 @@ class YahooSource(Remote):
     ) -> None:
         super().__init__(timeout=timeout, clock=clock)
         self.capabilities = Capabilities(
-            timeframes=(*INTRADAY, *DAILY), feed="yahoo", adjustments=("split", "all")
+            timeframes=(*INTRADAY, *DAILY),
+            depth={length: self._depth(length) for length in INTRADAY},
+            feed="yahoo",
+            adjustments=("split", "all"),
+            calls_per_hour=_CALLS_PER_HOUR,
+            screens=tuple(_SCREENS),
         )
-        self._given = session
+        self._client = YahooClient(session, self._timeout, self._patience, self._crew.sign_of_life)
+
+    def _depth(self, length: Timeframe) -> timedelta:
+        native = self._native(length, self._calendar(""))
+        return timedelta(days=_DEPTH.get(native, _INTRADAY_DEPTH))
 
     def _first_day(self, timeframe: Timeframe) -> date:
-        if not timeframe.is_intraday:
-            return self._since
-        days = _DEPTH.get(timeframe, _INTRADAY_DEPTH)
-        return (self.clock.now() - timedelta(days=days)).date()
+        reach = self.capabilities.reach(timeframe)
+        return (self.clock.now() - reach).date() if reach else self._since
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         def history(symbol: str) -> Awaitable[Answer]:
@@ -106,141 +127,95 @@ class YahooSource(Remote):
 
         return await self._each(query.symbols, history)
 
-    def _history(self, symbol: str, query: Query) -> Answer:
-        yfinance = _prepared()
-        session = self._session
-        self._crew.sign_of_life()  # the first import takes its time
-        _CALL.timeout, _CALL.ends, _CALL.chart = self._timeout, monotonic() + self._patience, None
+    async def _discover(self, category: str, limit: int) -> Sequence[Candidate]:
+        if category not in _SCREENS:
+            raise SourceError(
+                f"yahoo has no screen for {category!r}",
+                retryable=False,
+                expected=" or ".join(_SCREENS),
+                hint="a screen over bars, as DynamicWatchlistManager has them",
+                source=self.name,
+            )
+        return await self._beside(lambda: self._screen(category, min(limit, _MOST)))
+
+    def _history(self, symbol: str, query: Query) -> Bars | None:
         adjusted = query.adjustment == "all"
         try:
-            frame = yfinance.Ticker(dashed(symbol), session=session).history(
-                interval=_INTERVALS[query.timeframe],
-                start=query.start,
-                end=query.end,
-                auto_adjust=adjusted,
-                actions=True,
-            )
+            chart = self._chart(symbol, query.timeframe, query.start, query.end)
+            bars = chart.bars(symbol, query.timeframe, adjusted=adjusted)
+            if bars is None or not (adjusted and query.timeframe.is_intraday):
+                return bars
+            return self._less_payments(bars, chart.pays, query.end)
+        except RefusedError as error:
+            if _NO_BARS in error.said:
+                return None
+            failure = self._refusal(error.status, error.said, error.headers, symbol)
         except Exception as error:
-            raise self._meant(error, symbol) from error
-        finally:
-            yfinance.data.YfData.cache_get.cache_clear()
-        if adjusted and query.timeframe.is_intraday:
-            frame = _without_dividends(frame)
-        return _frame(frame, "all" if adjusted else "split")
+            failure = self._failure(error, symbol)
+        raise failure from failure.__cause__
 
-    def _meant(self, error: Exception, symbol: str) -> SourceError:
-        """Tell what happened; yfinance calls most things a delisting."""
-        from yfinance.exceptions import YFRateLimitError, YFTickerMissingError
+    def _chart(self, symbol: str, length: Timeframe, start: datetime, end: datetime) -> Chart:
+        ticker, interval = dashed(symbol), _INTERVALS[length]
+        chart = Chart.of(self._client.chart(ticker, interval, start, end))
+        if chart.ticker.upper() not in (ticker.upper(), ""):
+            raise self._bad(f"those of {chart.ticker}", symbol, expected=f"bars of {ticker}")
+        if chart.interval not in (interval, "") and len(chart.seconds):
+            raise self._bad(f"{chart.interval} bars", symbol, expected=f"{interval} bars")
+        self._check_market(symbol, chart)
+        return chart
 
-        if isinstance(error, _Refused):
-            return self._refusal(error.status, str(error), error.headers, symbol)
-        if isinstance(error, YFRateLimitError):
-            return self._limited(str(error), {})
-        chart = _CALL.chart
-        if chart is not None and chart.status_code in (401, 403):
-            return self._refusal(chart.status_code, chart.text, {}, symbol)
-        if isinstance(error, YFTickerMissingError) and _is_empty(chart):
-            said = self._plain(str(error))
-            return NoDataError(f"yahoo has no bars of {symbol}", got=said, source=self.name)
-        return self._failure(error, symbol)
+    def _check_market(self, symbol: str, chart: Chart) -> None:
+        zone = calendar_for().tz
+        if chart.zone in (zone, "") and chart.kind in (*_KINDS, ""):
+            return
+        raise SourceError(
+            f"yahoo has {symbol}, but not by the hours of US stocks",
+            retryable=False,
+            expected=f"a stock, a fund or an index in {zone}",
+            got=f"{chart.kind} in {chart.zone}",
+            hint="a source for that market",
+            source=self.name,
+            symbol=symbol,
+        )
 
-    @cached_property
-    def _session(self) -> Any:
-        from curl_cffi import requests
+    def _less_payments(self, bars: Bars, paid: bool, end: datetime) -> Bars:
+        """Adjust bars within the day as Yahoo adjusts their days, for all that was paid since."""
+        calendar, now = calendar_for(), self.clock.now()
+        asked, begun = np.searchsorted(calendar.opens, [to_ns(end), to_ns(now)])
+        if begun == asked and not paid:  # no session since: the answer names all payments
+            return bars._replace(adjustment="all")
+        first = calendar.labels(calendar.dates(bars.time[:1]))[0]
+        left = self._chart(bars.symbol, _DAY, from_ns(first), now).left_at(bars.time)
+        prices = {name: getattr(bars, name) * left for name in PRICES}
+        return bars._replace(adjustment="all", **prices)
 
-        session: Any = self._given or requests.Session(impersonate="chrome")
-        if not hasattr(session.request, "bounded"):
-            session.request = _bounded(session.request)
-        return session
+    def _screen(self, category: str, count: int) -> list[Candidate]:
+        screen, figure, unit = _SCREENS[category]
+        try:
+            quotes = self._client.screen(screen, count)
+            here = [quote for quote in quotes if quote.get("market", _MARKET) == _MARKET]
+            found = [(_dotted(q["symbol"]), q[figure], self._told_at(q)) for q in here]
+        except RefusedError as error:
+            raise self._refusal(error.status, error.said, error.headers) from None
+        return [
+            Candidate(symbol, category, rank, score, f"{score:,g}{unit}", self.name, asof)
+            for rank, (symbol, score, asof) in enumerate(found, 1)
+        ]
 
+    def _told_at(self, quote: dict[str, Any]) -> datetime:
+        told = quote.get("regularMarketTime")
+        return self.clock.now() if told is None else datetime.fromtimestamp(told, UTC)
 
-class _Refused(Exception):  # noqa: N818 - it never leaves this file
-    def __init__(self, status: int, said: str, headers: Mapping[str, str]) -> None:
-        super().__init__(said)
-        self.status, self.headers = status, headers
-
-
-# yfinance has one session for the whole process, the last that it was given: what is known of the
-# call in hand belongs to its thread.
-_CALL = threading.local()
-
-
-def _bounded(send: Callable[..., Any]) -> Callable[..., Any]:
-    """Bound what a session waits, in all that is asked for one symbol; yfinance waits 30 s."""
-
-    def request(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        ends = getattr(_CALL, "ends", None)
-        if ends is None:  # another's call, who uses yfinance beside us
-            return send(method, url, *args, **kwargs)
-        left = ends - monotonic()
-        if left <= 0:
-            raise TimeoutError("no answer in time")
-        answer = send(method, url, *args, **{**kwargs, "timeout": min(_CALL.timeout, left)})
-        if "/chart/" in url:
-            _CALL.chart = answer
-            _check(answer)
-        return answer
-
-    vars(request)["bounded"] = True
-    return request
-
-
-def _check(answer: Any) -> None:
-    """Raise what needs no second question: yfinance would ask up to fourteen times."""
-    status = answer.status_code
-    if status >= 400 and status not in (401, 403):  # an old cookie: yfinance gets another one
-        chart = _chart(answer)
-        told = chart["error"]["description"] if chart.get("error") else answer.text
-        raise _Refused(status, told, answer.headers)
+    def _denied(self, status: int, told: str) -> CredentialsError:
+        return CredentialsError(
+            "yahoo refuses access",
+            got=told,
+            hint="another address or session: Yahoo has no keys, and refuses whom it suspects",
+            source=self.name,
+        )
 
 
-def _is_empty(answer: Any) -> bool:
-    """Tell an answer without bars from one that is no answer."""
-    chart = _chart(answer)
-    return bool(chart.get("error") or (chart.get("result") or [{}])[0].get("meta"))
-
-
-def _chart(answer: Any) -> dict[str, Any]:
-    try:
-        chart: dict[str, Any] = json.loads(answer.text)["chart"]
-        return dict(chart)
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return {}
-
-
-@cache
-def _yfinance() -> Any:
-    import platformdirs
-    import yfinance
-
-    folder = platformdirs.user_cache_path("tradekit") / "yahoo"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    yfinance.set_tz_cache_location(str(folder if writable else Path(tempfile.mkdtemp())))
-    return yfinance
-
-
-def _prepared() -> Any:
-    # It calls pandas in ways that pandas will retire; a user cannot mend that.
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="yfinance")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="yfinance")
-    yfinance = _yfinance()
-    yfinance.config.debug.hide_exceptions = False
-    return yfinance
-
-
-def _without_dividends(frame: pd.DataFrame) -> pd.DataFrame:
-    """Take dividends out of the prices before them, which Yahoo does for days alone."""
-    paid = frame.get("Dividends", 0.0) / frame["Close"].ffill().shift()
-    left = (1.0 - paid).fillna(1.0)[::-1].cumprod()[::-1]
-    later = left.shift(-1, fill_value=1.0)
-    return frame.assign(**{name: frame[name] * later for name in _PRICES})
-
-
-def _frame(frame: pd.DataFrame, adjustment: str) -> Answer:
-    told = frame[[*_PRICES, "Volume"]].dropna(subset=_PRICES)
-    told.attrs.update(adjustment=adjustment, feed="yahoo", dropped=len(frame) - len(told))
-    return told if len(told) else None
+def _dotted(ticker: str) -> str:
+    """Write a class share as exchanges do: ``BRK.B`` for ``BRK-B``."""
+    share = _CLASS_SHARE.fullmatch(ticker)
+    return f"{share[1]}.{share[2]}" if share else ticker
