@@ -9,14 +9,14 @@ import attrs
 import numpy as np
 
 from .._core.bars import Bars
-from .._core.calendar import Calendar, calendar_for
+from .._core.calendar import Calendar
 from .._core.clock import Clock, from_ns, to_ns
 from .._core.errors import NoDataError
 from .._core.request import Asked as Adjustment
 from .._core.request import BarsRequest
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
-from ._provider_rows import PRICES, Rows
+from ._provider_rows import PAIR, PRICES, Rows, calendar_of
 
 _MINUTE, _DAY = Timeframe("1Min"), Timeframe("1Day")
 _MICROSECOND = 1_000  # the shortest window that can be asked for
@@ -48,13 +48,19 @@ class Today:
 
     @property
     def bid(self) -> float:
-        """A basis point below the last price, in whole cents."""
-        return float(np.floor(self.last * 9_999 + 1e-6) // 100 / 100)
+        """A basis point below the last price, in whole ticks."""
+        ticks = 10.0**self._digits
+        return float(np.floor(self.last * 0.9999 * ticks + 1e-6)) / ticks
 
     @property
     def ask(self) -> float:
-        """A cent or more above the bid."""
-        return round(max(self.bid + 0.01, round(self.last * 1.0001, 2)), 2)
+        """A tick or more above the bid."""
+        above = self.bid + 10.0**-self._digits
+        return round(max(above, round(self.last * 1.0001, self._digits)), self._digits)
+
+    @property
+    def _digits(self) -> int:
+        return 6 if PAIR in self.symbol else 2
 
 
 @attrs.frozen
@@ -82,25 +88,27 @@ class Market:
 
     @property
     def calendar(self) -> Calendar:
-        """The exchange's."""
-        return calendar_for()
+        """The stock exchange's."""
+        return calendar_of("")
 
-    def midnight(self, back: int) -> int:
+    def midnight(self, back: int, calendar: Calendar | None = None) -> int:
         """When the day of the newest session, or of one so many sessions before, began."""
-        newest = int(self.calendar.opens.searchsorted(self.now, side="right")) - 1
-        return int(self.calendar.midnights[max(0, newest - back)])
+        days = calendar or self.calendar
+        newest = int(days.opens.searchsorted(self.now, side="right")) - 1
+        return int(days.midnights[max(0, newest - back)])
 
     async def window(
         self, symbols: Sequence[str], timeframe: str, first: int, last: int, adjustment: str
     ) -> dict[str, Rows]:
         """Give bars labelled from a moment to a moment, both included; who has none is left out.
 
-        As from any vendor, the bar that is still running comes too, as far as it has come.
+        The symbols are all stocks, or all pairs. As from any vendor, the bar that is still
+        running comes too, as far as it has come.
         """
         now, length = self.now, Timeframe(timeframe)  # one now for all: the clock may go on
         if first > (last := min(last, now)):
             return {}
-        due = max(last, self._end(last, length))
+        due = max(last, _end(calendar_of(symbols[0]), last, length))
         asked = BarsRequest(
             tuple(symbols),
             length,
@@ -119,7 +127,10 @@ class Market:
 
     async def today(self, symbols: Sequence[str]) -> dict[str, Today]:
         """Tell the newest day of each symbol, as far as it has come."""
-        found = await self.window(symbols, _DAY, self.midnight(_RECENT), self.now, "split")
+        if not symbols:
+            return {}
+        first = self.midnight(_RECENT, calendar_of(symbols[0]))
+        found = await self.window(symbols, _DAY, first, self.now, "split")
         return {s: _today(rows) for s, rows in found.items() if len(rows) > 1}
 
     async def knows(self, symbol: str) -> bool:
@@ -133,35 +144,38 @@ class Market:
                 raise failure
         return fetched.bars
 
-    def _end(self, moment: int, length: Timeframe) -> int:
-        """When the bar that runs at a moment is over."""
-        label = moment
-        if length.is_intraday:
-            row = self._session(moment)
-            if row < 0:
-                return moment
-            opened = int(self.calendar.opens[row])
-            label = opened + (moment - opened) // length.ns * length.ns
-        return int(self.calendar.close_time(np.array([label]), length)[0])
-
-    def _session(self, moment: int) -> int:
-        return int(self.calendar.locate(np.array([moment]))[0])
-
     async def _running(self, asked: BarsRequest, first: int, now: int) -> dict[str, Rows]:
         """The bar that runs now, of its minutes; a minute is told when over, and so is a week."""
-        row, length = self._session(now), asked.timeframe
+        calendar, length = calendar_of(asked.symbols[0]), asked.timeframe
+        row = _session(calendar, now)
         if row < 0 or length == "1Week" or length.seconds <= 60:
             return {}
-        label = start = int(self.calendar.opens[row])
+        label = start = int(calendar.opens[row])
         if length.is_intraday:
             label = start = start + (now - start) // length.ns * length.ns
         else:
-            label = int(self.calendar.midnights[row])
+            label = int(calendar.midnights[row])
         if start == now or label < first:
             return {}
         begun = attrs.evolve(asked, timeframe=_MINUTE, start=from_ns(start), end=from_ns(now))
         minutes = await self._bars(begun)
         return {symbol: _sum(bars, label) for symbol, bars in minutes.items()}
+
+
+def _session(calendar: Calendar, moment: int) -> int:
+    return int(calendar.locate(np.array([moment]))[0])
+
+
+def _end(calendar: Calendar, moment: int, length: Timeframe) -> int:
+    """When the bar that runs at a moment is over."""
+    label = moment
+    if length.is_intraday:
+        row = _session(calendar, moment)
+        if row < 0:
+            return moment
+        opened = int(calendar.opens[row])
+        label = opened + (moment - opened) // length.ns * length.ns
+    return int(calendar.close_time(np.array([label]), length)[0])
 
 
 def _sum(bars: Bars, label: int) -> Rows:

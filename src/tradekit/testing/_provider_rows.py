@@ -11,16 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.bars import Bars
-from .._core.calendar import calendar_for
-from .._core.columns import Float, Int
+from .._core.calendar import Calendar, calendar_for
+from .._core.columns import Dates, Float, Int
 from .._core.faults import COLUMNS
 from .._core.timeframe import Timeframe
 
+PAIR = "/"  # between two currencies, which trade around the clock
 PRICES = ("open", "high", "low", "close")
 OTHER = "ZVZZT"  # the exchanges' own test symbol: nobody asks for it
 _MINUTE = 60 * 10**9
 _QUIET = 0.05  # share of minutes without a trade on IEX
 _SHARE = (0.02, 0.04)  # of the volume of all exchanges
+
+
+def calendar_of(symbol: str) -> Calendar:
+    """Give the days of a stock, or of a pair of currencies (``BTC/USD``)."""
+    return calendar_for("24/7" if PAIR in symbol else "XNYS")
 
 
 @attrs.frozen(eq=False)
@@ -48,6 +54,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @property
+    def dates(self) -> Dates:
+        """The day that each row belongs to."""
+        return calendar_of(self.symbol).dates(self.time)
 
     def take(self, rows: npt.NDArray[Any] | slice) -> Rows:
         """Keep some rows, in the order in which they are named."""
@@ -100,8 +111,7 @@ def _missing_fields(rows: Rows, rng: np.random.Generator) -> Rows:
 
 
 def _stale_day(rows: Rows, _: np.random.Generator) -> Rows:
-    dates = calendar_for().dates(rows.time)
-    return rows.take(dates < dates.max())
+    return rows.take(rows.dates < rows.dates.max())
 
 
 def _missing_tail(rows: Rows, _: np.random.Generator) -> Rows:
@@ -130,7 +140,7 @@ def _plausible_shift(rows: Rows, rng: np.random.Generator) -> Rows:
 
 def _unadjusted_split(rows: Rows, rng: np.random.Generator) -> Rows:
     """Give prices before a 4-for-1 split as they were traded; it lies between two sessions."""
-    nights = np.flatnonzero(np.diff(calendar_for().dates(rows.time)).astype(np.int64)) + 1
+    nights = np.flatnonzero(np.diff(rows.dates).astype(np.int64)) + 1
     cut = rng.choice(nights) if len(nights) else rng.integers(1, len(rows) + 1)
     before = np.arange(len(rows)) < cut
     return rows.times(np.where(before, 4.0, 1.0), np.where(before, 0.25, 1.0))
