@@ -25,6 +25,8 @@ class Asked:
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @attrs.frozen
@@ -35,6 +37,7 @@ class Reply:
     body: str
     headers: Mapping[str, str] = JSON
     manner: Literal["plain", "drip", "hang", "drop"] = "plain"
+    keep: bool = True  # the connection, for the next question
 
 
 def reply(body: Any, status: int = 200) -> Reply:
@@ -59,6 +62,7 @@ class Dialect(ABC):
     null: ClassVar[Any]  # an answer whose bars are null
     refusals: ClassVar[Mapping[int, Any]]  # what it says beside a status, where it says something
     counts_down: ClassVar[bool] = False  # whether replies tell what is left of the budget
+    keeps: ClassVar[bool] = True  # whether connections serve more than one question
 
     @abstractmethod
     async def answer(self, asked: Asked, warp: Warp) -> Reply:
@@ -75,6 +79,10 @@ class Dialect(ABC):
     def handshake(self, asked: Asked) -> bool:
         """Tell whether this only prepares a question; no fault is drawn for that."""
         return False
+
+    def methods(self, asked: Asked) -> tuple[str, ...]:
+        """Tell how this path can be asked."""
+        return ("GET", "HEAD")
 
     def can(self, fault: str, asked: Asked) -> bool:
         """Tell whether a fault can strike this question."""

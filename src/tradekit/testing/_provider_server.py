@@ -1,4 +1,4 @@
-"""The socket of the fake providers: one thread, one port for each, one request a connection."""
+"""The socket of the fake providers: one thread, one port for each, connections that are kept."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from ._provider_dialect import Asked, Reply
+import attrs
+
+from ._provider_dialect import Asked, Reply, reply
 
 Talk: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Respond: TypeAlias = Callable[[str, Asked], Awaitable[Reply | Talk]]
 
 _DRIP = 0.05  # seconds between two bytes of an answer that drips
 _HOST = "127.0.0.1"
+_WAITING = 1_024  # connections that may stand in line
+_LONGEST = 2**20  # bytes of a question's head: thousands of symbols
+_ENDS = (ConnectionError, asyncio.IncompleteReadError)
 
 
 class Server:
@@ -56,7 +61,8 @@ class Server:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         servers, urls = [], {}
         for name in self._names:
-            server = await asyncio.start_server(partial(self._talk, name), _HOST, 0)
+            talk = partial(self._talk, name)
+            server = await asyncio.start_server(talk, _HOST, 0, limit=_LONGEST, backlog=_WAITING)
             servers.append(server)
             urls[name] = f"http://{_HOST}:{server.sockets[0].getsockname()[1]}"
         self._up.set_result(urls)
@@ -69,42 +75,72 @@ class Server:
         self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                answer = await self._respond(name, await _read(reader))
-                if isinstance(answer, Reply):
-                    await _send(answer, reader, writer)
-                else:
-                    await answer(reader, writer)
+            with suppress(*_ENDS):
+                while await self._turn(name, reader, writer):
+                    pass
+        except asyncio.CancelledError:
+            writer.transport.abort()  # also on who does not read what was written
         finally:
             writer.close()
             with suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
+    async def _turn(
+        self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Answer one question, and tell whether another may follow."""
+        try:
+            asked = await _read(reader)
+        except (ValueError, asyncio.LimitOverrunError):
+            refused = reply("no request that can be read", HTTPStatus.BAD_REQUEST)
+            asked, answer = Asked("", {}, {}), attrs.evolve(refused, keep=False)
+        else:
+            heard = await self._respond(name, asked)
+            if not isinstance(heard, Reply):
+                await heard(reader, writer)
+                return False
+            answer = heard
+        return await _send(answer, asked, reader, writer)
+
 
 async def _read(reader: asyncio.StreamReader) -> Asked:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    url = urlsplit(lines[0].split(" ")[1])
+    method, target, _ = lines[0].split(" ")
+    url = urlsplit(target)
     pairs = (line.partition(":") for line in lines[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    return Asked(url.path, dict(parse_qsl(url.query)), headers)
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Asked(url.path, dict(parse_qsl(url.query)), headers, method, body)
 
 
-async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _send(
+    reply: Reply, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
+    """Send a reply as it is to be sent, and tell whether the connection is kept."""
     if reply.manner == "hang":
         await reader.read()  # until who asked hangs up
     if reply.manner in ("hang", "drop"):
-        return
+        return False
+    keep = reply.keep and asked.headers.get("connection", "").lower() != "close"
     body = reply.body.encode()
-    headers = {**reply.headers, "Content-Length": len(body), "Connection": "close"}
+    headers = {**reply.headers, "Content-Length": len(body)}
+    headers |= {} if keep else {"Connection": "close"}
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    if reply.manner == "plain":
-        writer.write(head + body)
-    else:
+    if asked.method == "HEAD":
+        body = b""
+    if reply.manner == "drip":
         writer.write(head)
-        for byte in body:
-            writer.write(bytes([byte]))
-            await writer.drain()
-            await asyncio.sleep(_DRIP)
+        await _drip(body, writer)
+    else:
+        writer.write(head + body)
     await writer.drain()
+    return keep
+
+
+async def _drip(body: bytes, writer: asyncio.StreamWriter) -> None:
+    for byte in body:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(_DRIP)

@@ -32,6 +32,7 @@ from ._provider_yahoo import Yahoo
 _DIALECTS = (Alpaca, Tiingo, Yahoo)
 _HTML = "<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
 STREAM = "stream"
+_USED = (200, 0, 60.0)  # a minute whose limit was never set: of how many, left, and for how long
 _RANKED = 25  # symbols that screens look at, where nobody names them
 _log = logging.getLogger("tradekit.testing")
 
@@ -205,7 +206,9 @@ class FakeProviders:
         AlpacaSource
             With keys, address and clock.
         """
-        return self._source("alpaca", "fake-key", "fake-secret", url_override=self.urls["alpaca"], **options)
+        return self._source(
+            "alpaca", "fake-key", "fake-secret", url_override=self.urls["alpaca"], **options
+        )
 
     def iex(self, **options: Any) -> DataSource:
         """Give an `IEXSource` that asks the fake Tiingo.
@@ -334,14 +337,19 @@ class FakeProviders:
         elif not dialect.handshake(asked):
             fault, rng = faults.next(lambda f: dialect.can(f, asked), dialect.serves_bars(asked))
         self._requests.append(ProviderRequest(provider, asked.path, dict(asked.params), fault))
+        told = self._countdown(faults.budget, fault) if dialect.counts_down else {}
         answer = _failed(dialect, fault) or await _answered(dialect, asked, fault, rng)
-        if faults.budget is None or not dialect.counts_down:
-            return answer
-        return attrs.evolve(answer, headers={**answer.headers, **self._countdown(faults.budget)})
+        return attrs.evolve(answer, headers={**answer.headers, **told}, keep=dialect.keeps)
 
-    def _countdown(self, budget: Budget) -> dict[str, str]:
-        reset = ceil(self._clock.now().timestamp() + max(0.0, budget.wait))
-        told = {"Limit": budget.per_minute, "Remaining": budget.left, "Reset": reset}
+    def _countdown(self, budget: Budget | None, fault: str | None) -> dict[str, str]:
+        """What is left of the minute, where requests are counted or are said to be."""
+        if budget is None and fault != "limit":
+            return {}
+        most, left, wait = (
+            _USED if budget is None else (budget.per_minute, budget.left, budget.wait)
+        )
+        reset = ceil(self._clock.now().timestamp() + max(0.0, wait))
+        told = {"Limit": most, "Remaining": 0 if fault == "limit" else left, "Reset": reset}
         return {f"X-RateLimit-{name}": str(number) for name, number in told.items()}
 
 
@@ -367,6 +375,8 @@ async def _answered(
     dialect: Dialect, asked: Asked, fault: str | None, rng: np.random.Generator
 ) -> Reply:
     """An answer, of bars that may be wrong, and which may not arrive as it should."""
+    if asked.method not in dialect.methods(asked):
+        return dialect.refusal(405)
     try:
         answer = await dialect.answer(asked, partial(bent, fault=fault, rng=rng))
     except Refused as refused:
