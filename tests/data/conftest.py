@@ -6,15 +6,15 @@ import asyncio
 import json
 import threading
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tradekit import BarsRequest
-from tradekit.data import SimulatedSource
+from tradekit import BarsRequest, FixedClock
+from tradekit.data import SimulatedSource, YahooSource
 
 
 class Provider:
@@ -95,6 +95,19 @@ def yahoo_session(provider):
             return super().request(method, here.geturl(), *args, **kwargs)
 
     return Loopback
+
+
+@pytest.fixture
+def yahoo_source(yahoo_session):
+    """Make sources that ask the provider, on the Saturday after 2024-03-08 unless told so."""
+
+    saturday = FixedClock(datetime(2024, 3, 9, tzinfo=UTC))
+
+    def make(seconds=4.0, clock=saturday):
+        timeout = timedelta(seconds=seconds)
+        return YahooSource(timeout=timeout, clock=clock, session=yahoo_session())
+
+    return make
 
 
 @pytest.fixture
