@@ -39,7 +39,7 @@ def rows(*prices, step=300, **meta):
     meta = {"symbol": "SPY", "dataGranularity": "5m", "instrumentType": "ETF"} | meta
     quote = {name: list(prices) for name in ("open", "high", "low", "close")}
     result = {
-        "meta": meta | {"exchangeTimezoneName": "America/New_York"},
+        "meta": {"exchangeTimezoneName": "America/New_York"} | meta,
         "timestamp": [OPEN + step * i for i in range(len(prices))],
         "indicators": {"quote": [quote | {"volume": [100] * len(prices)}]},
     }
@@ -66,6 +66,22 @@ def test_nobody_is_believed(yahoo_chart, yahoo_source, answer, told):
     error = fetch(yahoo_source()).failures["SPY"]
     assert told in str(error)
     assert (error.fault, error.retryable, error.symbol) == ("bad_data", True, "SPY")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind", "zone"),
+    [
+        ("OCDO.L", "EQUITY", "Europe/London"),
+        ("BTC-USD", "CRYPTOCURRENCY", "UTC"),
+        ("GC=F", "FUTURE", "America/New_York"),
+    ],
+)
+def test_other_markets_are_refused_since_their_hours_are_others(
+    yahoo_chart, yahoo_source, symbol, kind, zone
+):
+    yahoo_chart(rows(10.0, symbol=symbol, instrumentType=kind, exchangeTimezoneName=zone))
+    error = fetch(yahoo_source(), (symbol,)).failures[symbol]
+    assert (error.fault, error.retryable, error.got) == ("unable", False, f"{kind} in {zone}")
 
 
 @pytest.mark.parametrize(
