@@ -20,6 +20,7 @@ _STOCK, _PAIR = re.compile(r"[A-Z][A-Z0-9]*(\.[A-Z0-9]+)?"), re.compile(r"[A-Z0-
 # Months are Alpaca's too; the truth has none.
 _LENGTH = re.compile(r"([1-9]|[1-5]\d)(Min|T)|([1-9]|1\d|2[0-3])(Hour|H)|1(Day|D|Week|W)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_OLDEST, _LATEST = 1904, 2196  # years that are of any use; both leap
 _MOMENT = re.compile(rf"{_DATE.pattern}T\d\d:\d\d:\d\d(\.\d{{1,9}})?(Z|[+-]\d\d:\d\d)")
 # By the parts that can be asked for together; no dividends alone, and no spin-offs, are known.
 _ADJUSTMENTS = {
@@ -106,16 +107,19 @@ def _bounds(params: Mapping[str, str], name: str, symbol: str) -> tuple[int, int
         return None
     text = params[name]
     try:
-        if _DATE.fullmatch(text):
-            day = np.datetime64(text, "D") + np.arange(2)
-            begins, over = calendar_of(symbol).labels(day).tolist()
-            return begins, over - 1
-        if _MOMENT.fullmatch(text):
-            moment = to_ns(datetime.fromisoformat(text))
-            return moment, moment
-    except (ValueError, OverflowError):
-        pass  # the 30th of February, or a year that clocks do not have
+        is_date = bool(_DATE.fullmatch(text))
+        if is_date or _MOMENT.fullmatch(text):
+            year = min(max(int(text[:4]), _OLDEST), _LATEST)
+            moment = datetime.fromisoformat(f"{year}{text[4:]}")
+            return _whole_day(moment, symbol) if is_date else (to_ns(moment), to_ns(moment))
+    except ValueError:
+        pass  # the 30th of February
     raise invalid(f"{name}: {text}")
+
+
+def _whole_day(date: datetime, symbol: str) -> tuple[int, int]:
+    begins, over = calendar_of(symbol).labels(np.datetime64(date, "D") + np.arange(2)).tolist()
+    return begins, over - 1
 
 
 def stamp(ns: int) -> str:
