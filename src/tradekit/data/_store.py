@@ -1,0 +1,255 @@
+"""Bars on disk: settled ones, with what is known of which stretches of time."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from numbers import Integral
+from pathlib import Path
+from types import TracebackType
+
+import attrs
+
+from .._core.bars import Bars
+from .._core.errors import UsageError
+from .._core.figures import duration
+from ._coverage import Interval
+from ._database import Database
+from ._shelf import Series, Shelf
+
+
+@attrs.frozen
+class Kept:
+    """What the store has of a window.
+
+    Parameters
+    ----------
+    bars : Bars or None
+        The bars of all that is covered, perhaps none in all that time; None when nothing is.
+    gaps : tuple of tuple of int
+        What is not covered: starts and ends in nanoseconds since 1970 UTC, in order.
+    """
+
+    bars: Bars | None
+    gaps: tuple[Interval, ...]
+
+
+class BarsStore:
+    """Settled bars in a SQLite file, and the intervals in which no other bar exists.
+
+    Each series has bars of one source, one feed and one adjustment. An answer is in the file as a
+    whole or not at all, whenever the process is killed. Several processes, threads and event loops
+    may share a file. Calls block: some tenths of a millisecond as a rule, and up to
+    ``busy_timeout`` while another process writes.
+
+    The state of the disk is never an exception. Where the file is locked, cannot be written, or
+    lies on a full disk, the store has nothing and keeps nothing, says so once in the log
+    ``tradekit.data``, and says in ``trouble`` that it could not look. A damaged file is set aside
+    as ``<name>.corrupt-<n>``, its name is logged, and a new one is begun.
+
+    Parameters
+    ----------
+    path : path, optional
+        The file, made with its folders where there is none; else ``bars.db`` in the user's folder
+        for caches.
+    busy_timeout : timedelta
+        How long a call waits for another process that writes.
+
+    Raises
+    ------
+    UsageError
+        When the path is none, the wait is not above zero, or a newer tradekit or another program
+        wrote the file; such a file is left as it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> price = [549.0]
+    >>> bars = Bars("SPY", "1Min", [60 * 10**9], price, price, price, price, [1e3], source="me")
+    >>> with tempfile.TemporaryDirectory() as folder, BarsStore(f"{folder}/bars.db") as store:
+    ...     store.put(Series.of(bars), bars, 0, 120 * 10**9)
+    ...     kept = store.get(Series.of(bars), 0, 180 * 10**9)
+    True
+    >>> kept.bars == bars, kept.gaps
+    (True, ((120000000000, 180000000000),))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        busy_timeout: timedelta = timedelta(milliseconds=250),
+    ) -> None:
+        wait = duration(busy_timeout, "no wait", "timedelta(seconds=1)")
+        self._database = Database(_place(path), wait)
+
+    def __repr__(self) -> str:
+        return f"BarsStore({str(self.path)!r})"
+
+    def __enter__(self) -> BarsStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the file could not be used when it was last tried; None when it could."""
+        return self._database.trouble
+
+    def put(self, series: Series, bars: Bars, start: int, end: int) -> bool:
+        """Keep an answer: these bars, and that there is no other in the interval.
+
+        It replaces what was known of the interval. Where it tells other prices of bars that are
+        kept, their history was adjusted anew since: then the rest of the series is forgotten in
+        the same transaction, so that a series never holds both.
+
+        Parameters
+        ----------
+        series : Series
+            Theirs.
+        bars : Bars
+            Settled, at least one, all labelled within the interval. Joined columns are not kept.
+        start, end : int
+            The interval, in nanoseconds since 1970 UTC, without its end.
+
+        Returns
+        -------
+        bool
+            Whether it is kept; if not, ``trouble`` says why.
+
+        Raises
+        ------
+        UsageError
+            When the bars are none, stale, of another series, outside the interval, or have joined
+            columns.
+        """
+        start, end = _window(start, end)
+        _check(series, bars, start, end)
+        return self._database.write(lambda file: Shelf(file, series).put(bars, start, end))
+
+    def get(self, series: Series, start: int, end: int) -> Kept:
+        """Give what is kept of a window, and what has still to be fetched.
+
+        Parameters
+        ----------
+        series : Series
+            Whose.
+        start, end : int
+            The window, in nanoseconds since 1970 UTC, without its end.
+
+        Returns
+        -------
+        Kept
+            Bars bit for bit as they were handed in. They count as ``dropped`` what was dropped
+            from the answers that reach into the window.
+
+        Raises
+        ------
+        UsageError
+            When the window has no length.
+        """
+        start, end = _window(start, end)
+        nothing: tuple[Bars | None, tuple[Interval, ...]] = None, ((start, end),)
+        return Kept(*self._database.read(lambda file: Shelf(file, series).get(start, end), nothing))
+
+    def newest(self, series: Series) -> Interval | None:
+        """Tell the covered interval that ends last.
+
+        Parameters
+        ----------
+        series : Series
+            Whose.
+
+        Returns
+        -------
+        tuple of int or None
+            Its start and end in nanoseconds since 1970 UTC; None when nothing is covered.
+        """
+        nothing: tuple[Interval, ...] = ()
+        covered = self._database.read(lambda file: Shelf(file, series).coverage.intervals, nothing)
+        return covered[-1] if covered else None
+
+    def agrees(self, series: Series, bars: Bars) -> bool | None:
+        """Hold a fresh answer against the same bars as they are kept.
+
+        Parameters
+        ----------
+        series : Series
+            Theirs.
+        bars : Bars
+            The answer.
+
+        Returns
+        -------
+        bool or None
+            False when a price differs by more than rounding (1e-6): then history was adjusted
+            anew since, and all of it should be forgotten. None where no bar is in both.
+        """
+        return self._database.read(lambda file: Shelf(file, series).agrees(bars), None)
+
+    def forget(self, series: Series) -> bool:
+        """Drop a series as a whole.
+
+        Parameters
+        ----------
+        series : Series
+            Which.
+
+        Returns
+        -------
+        bool
+            Whether nothing of it is kept any more; if not, ``trouble`` says why.
+        """
+        return self._database.write(lambda file: Shelf(file, series).forget())
+
+    def close(self) -> None:
+        """Let go of the file; the next call opens it again."""
+        self._database.close()
+
+
+def _place(path: str | os.PathLike[str] | None) -> Path:
+    if path is None:
+        from platformdirs import user_cache_path
+
+        return user_cache_path("tradekit") / "bars.db"
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+        raise UsageError("no file", expected="a path", got=repr(path), hint="BarsStore('bars.db')")
+    return Path(path)
+
+
+def _window(start: int, end: int) -> Interval:
+    if isinstance(start, Integral) and isinstance(end, Integral) and start < end:
+        return int(start), int(end)
+    raise UsageError(
+        "no window of time",
+        expected="a start before an end, in nanoseconds since 1970 UTC",
+        got=f"{start!r} to {end!r}",
+        hint="to_ns(moment)",
+    )
+
+
+def _check(series: Series, bars: Bars, start: int, end: int) -> None:
+    if (theirs := Series.of(bars)) != series:
+        raise UsageError("bars of another series", expected=series.name, got=theirs.name)
+    reasons = {
+        "bars, for an empty answer is none": not len(bars),
+        "bars that are not stale": bars.stale_since is not None,
+        "bars without joined columns": bool(bars.extra),
+        "bars within the interval": bool(len(bars))
+        and not start <= bars.time[0] <= bars.time[-1] < end,
+    }
+    for expected, broken in reasons.items():
+        if broken:
+            got = f"{bars!r} for {start} to {end}"
+            raise UsageError("these bars cannot be kept", expected=expected, got=got)
