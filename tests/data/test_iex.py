@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import threading
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -16,8 +17,8 @@ from tradekit import (
     RateLimitError,
     SourceError,
 )
-from tradekit.data import IEXSource
-from tradekit.testing import check_source
+from tradekit.data import IEXSource, SimulatedSource
+from tradekit.testing import FakeProviders, check_source
 
 TOKEN = "tiingo-token-of-nobody"
 NOW = FixedClock(datetime(2024, 3, 9, tzinfo=UTC))  # a Saturday
@@ -49,11 +50,14 @@ def tiingo(provider, market):
 
 
 def source(provider, seconds=4.0):
-    return IEXSource(TOKEN, url_override=provider.url, timeout=timedelta(seconds=seconds), clock=NOW)
+    return IEXSource(
+        TOKEN, url_override=provider.url, timeout=timedelta(seconds=seconds), clock=NOW
+    )
 
 
-def fetch(source, symbols=("SPY",), timeframe="5Min", **window):
-    return asyncio.run(source.fetch(BarsRequest(symbols, timeframe, **window or WEEK)))
+def fetch(source, symbols=("SPY",), timeframe="5Min", adjustment="raw", **window):
+    request = BarsRequest(symbols, timeframe, adjustment=adjustment, **window or WEEK)
+    return asyncio.run(source.fetch(request))
 
 
 def assert_same_prices(bars, wanted):
@@ -123,33 +127,71 @@ def test_days_are_refused_at_once(provider):
     assert not provider.asked
 
 
+OVER = "Error: You have run over your hourly request allocation. Please upgrade."
+HALF = [{"date": "2024-03-08T15:00:00Z", "open": 1.0}]
+DAY = [{"date": "2024-03-08T00:00:00.000Z", **dict.fromkeys(COLUMNS, 5.0)}]
+LOCAL = [{"date": "2024-03-08T10:00:00-05:00", **dict.fromkeys(COLUMNS, 5.0)}]
+
+
 @pytest.mark.parametrize(
-    ("answer", "kind", "retryable"),
+    ("answer", "kind", "fault", "retryable"),
     [
-        ((401, {"detail": f"Invalid token {TOKEN}"}), CredentialsError, False),
-        ((403, {"detail": "no"}), CredentialsError, False),
-        ((404, {"detail": "Not found."}), NoDataError, False),
-        ((200, []), NoDataError, False),
-        ((429, "slow down", {"Retry-After": "30"}), RateLimitError, True),
-        ((200, "Error: You have run over your hourly request allocation"), RateLimitError, True),
-        ((200, "null"), SourceError, True),
-        ((400, {"detail": "Bad resampleFreq"}), SourceError, False),
-        ((500, "oops"), SourceError, True),
-        ((502, "<html>"), SourceError, True),
-        ((200, '[{"date": "2024-03-'), SourceError, True),
-        ((200, "<html>be right back</html>"), SourceError, True),
-        ((200, ""), SourceError, True),
-        ((200, {"detail": "what?"}), SourceError, True),
-        ((200, [{"date": "2024-03-08T15:00:00Z", "open": 1.0}]), SourceError, True),
+        ((401, {"detail": f"Invalid token {TOKEN}"}), CredentialsError, "credentials", False),
+        ((403, {"detail": "You do not have permission"}), CredentialsError, "entitlement", False),
+        ((404, {"detail": "Not found."}), NoDataError, "unknown_symbol", False),
+        ((200, []), NoDataError, "empty", False),
+        ((429, "slow down", {"Retry-After": "30"}), RateLimitError, "rate_limit", True),
+        ((200, OVER), RateLimitError, "rate_limit", True),
+        ((200, {"detail": OVER}), RateLimitError, "rate_limit", True),
+        ((400, {"detail": "Bad resampleFreq"}), SourceError, "unable", False),
+        ((500, "oops"), SourceError, "transient", True),
+        ((502, "<html>"), SourceError, "transient", True),
+        ((200, "null"), SourceError, "bad_data", True),
+        ((200, '[{"date": "2024-03-'), SourceError, "bad_data", True),
+        ((200, "<html>be right back</html>"), SourceError, "bad_data", True),
+        ((200, "date,close\n2024-03-08,5.0\n"), SourceError, "bad_data", True),
+        ((200, ""), SourceError, "bad_data", True),
+        ((200, {"detail": "what?"}), SourceError, "bad_data", True),
+        ((200, [["2024-03-08T15:00:00Z", 1.0]]), SourceError, "bad_data", True),
+        ((200, HALF), SourceError, "bad_data", True),
+        ((200, DAY), SourceError, "bad_data", True),
+        ((200, LOCAL), SourceError, "bad_data", True),
     ],
 )
-def test_every_refusal_is_told_apart(provider, caplog, answer, kind, retryable):
+def test_every_refusal_is_told_apart(provider, caplog, answer, kind, fault, retryable):
     caplog.set_level(logging.DEBUG)
     provider.answer = lambda *_: answer
     error = fetch(source(provider)).failures["SPY"]
-    assert type(error) is kind
-    assert error.retryable is retryable
+    assert (type(error), error.fault, error.retryable) == (kind, fault, retryable)
     assert TOKEN not in f"{error!r} {error} {error.__cause__} {caplog.text} {source(provider)!r}"
+
+
+@pytest.mark.parametrize("status", [200, 401, 429, 500])
+def test_a_token_that_is_echoed_is_in_no_frame(provider, status):
+    def echo(path, params, headers):
+        return status, f"I do not like {headers['Authorization']}", {"X-Said": TOKEN}
+
+    provider.answer = echo
+    told = report_of(source(provider))
+    assert "in _read" in told  # with its variables
+    assert TOKEN not in told
+
+
+def report_of(source):
+    """What a debugger would print, with the variables of every frame."""
+    try:
+        fetch(source)["SPY"]
+    except SourceError as error:
+        return "".join(
+            traceback.TracebackException.from_exception(error, capture_locals=True).format()
+        )
+
+
+def test_a_connection_that_fails_shows_no_token(provider):
+    nobody = IEXSource(TOKEN, url_override="http://127.0.0.1:9", clock=NOW)
+    assert TOKEN not in report_of(nobody)
+    provider.answer = provider.hang
+    assert TOKEN not in report_of(source(provider, seconds=0.2))
 
 
 def test_a_limit_says_how_long_to_wait(provider):
@@ -158,6 +200,8 @@ def test_a_limit_says_how_long_to_wait(provider):
     reset = str(int(NOW.at.timestamp()) + 12)
     provider.answer = lambda *_: (429, "", {"X-RateLimit-Reset": reset})
     assert fetch(source(provider)).failures["SPY"].retry_after == 12
+    provider.answer = lambda *_: (200, OVER)  # which does not tell
+    assert fetch(source(provider)).failures["SPY"].retry_after is None
 
 
 def test_refused_keys_are_shown_once_and_not_for_every_symbol(provider):
@@ -167,11 +211,96 @@ def test_refused_keys_are_shown_once_and_not_for_every_symbol(provider):
     assert len(provider.asked) <= 4
 
 
-def test_a_server_that_hangs_is_given_up(provider):
+def test_a_server_that_hangs_is_given_up_with_its_thread(provider, ends_by_itself):
     provider.answer = provider.hang
     error = fetch(source(provider, seconds=0.2)).failures["SPY"]
-    assert error.retryable
+    assert (error.fault, error.retryable) == ("transient", True)
     assert "iex cannot be reached: expected an answer within 0.2 s, got " in str(error)
+    assert ends_by_itself("tradekit-iex")
+
+
+def test_an_answer_that_drips_is_given_up_with_its_thread(ends_by_itself):
+    with FakeProviders(SimulatedSource(clock=NOW)) as fake:
+        fake.break_next("iex", "slow_drip")  # a byte every 50 ms
+        error = fetch(fake.iex(timeout=timedelta(seconds=0.2))).failures["SPY"]
+        assert (error.fault, error.retryable) == ("transient", True)
+        assert ends_by_itself("tradekit-iex")
+        assert len(fetch(fake.iex())["SPY"]) > 350
+
+
+def test_one_source_serves_several_loops_and_threads(tiingo):
+    shared, answers = source(tiingo), []
+    loops = [threading.Thread(target=lambda: answers.append(fetch(shared))) for _ in range(6)]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    answers += [
+        fetch(shared),
+        shared.blocking.fetch(BarsRequest("SPY", "5Min", adjustment="raw", **WEEK)),
+    ]
+    assert [len(answer["SPY"]) for answer in answers] == [390] * 8
+
+
+@pytest.mark.parametrize(
+    ("day", "bars", "last"),
+    [
+        (datetime(2024, 7, 3, tzinfo=UTC), 7, "16:30"),  # closes at one in the afternoon
+        (datetime(2024, 3, 8, tzinfo=UTC), 13, "20:30"),  # the days before and after the clocks
+        (datetime(2024, 3, 11, tzinfo=UTC), 13, "19:30"),  # go forward
+        (datetime(2024, 11, 1, tzinfo=UTC), 13, "19:30"),
+        (datetime(2024, 11, 4, tzinfo=UTC), 13, "20:30"),  # and back
+    ],
+)
+def test_days_have_the_hours_of_the_exchange(day, bars, last):
+    clock = FixedClock(datetime(2024, 12, 1, tzinfo=UTC))
+    with FakeProviders(SimulatedSource(clock=clock)) as fake:
+        found = fetch(fake.iex(), timeframe="30Min", start=day, end=day + timedelta(days=1))["SPY"]
+    assert len(found) == bars
+    assert f"{found[-1].time:%H:%M}" == last
+
+
+@pytest.mark.parametrize(("timeframe", "closed"), [("5Min", "16:00"), ("1Hour", "15:30")])
+def test_the_bar_that_runs_is_not_among_them(timeframe, closed):
+    clock = FixedClock(datetime(2024, 3, 8, 16, 2, tzinfo=UTC))
+    with FakeProviders(SimulatedSource(clock=clock)) as fake:
+        newest = fetch(fake.iex(), timeframe=timeframe, limit=3)["SPY"][-1]
+    assert f"{newest.close_time:%d %H:%M}" == f"08 {closed}"
+
+
+def top(ticker, bid=None, ask=None):
+    sides = {"bidPrice": bid, "bidSize": bid and 300, "askPrice": ask, "askSize": ask and 200}
+    return {"ticker": ticker, "last": 100.0, **sides}
+
+
+def test_quotes_of_many_symbols_are_one_question(provider):
+    provider.answer = lambda *_: (200, [top("SPY", 99.9, 100.1), top("BRK-B", 400.0)])
+    quotes = asyncio.run(source(provider).quotes(("SPY", "BRK.B", "NOPE")))
+    assert provider.asked == [("/iex/", {"tickers": "SPY,BRK-B,NOPE"})]
+    assert quotes == {
+        "SPY": {"bid": 99.9, "bid_size": 300, "ask": 100.1, "ask_size": 200},
+        "BRK.B": {"bid": 400.0, "bid_size": 300},
+    }
+
+
+def test_no_quote_at_all_is_told_as_such(provider):
+    provider.answer = lambda *_: (200, [top("SPY")])  # as after the close
+    with pytest.raises(NoDataError, match="tells no bid and no ask of SPY"):
+        asyncio.run(source(provider).quotes("SPY"))
+    provider.answer = lambda *_: (200, OVER)
+    with pytest.raises(RateLimitError):
+        asyncio.run(source(provider).quotes("SPY"))
+    provider.answer = lambda *_: (200, [top("OTHER", 1.0, 2.0)])
+    with pytest.raises(SourceError) as caught:
+        asyncio.run(source(provider).quotes("SPY"))
+    assert caught.value.fault == "bad_data"
+
+
+def test_quotes_come_from_the_fake_book_too():
+    clock = FixedClock(datetime(2024, 3, 8, 16, tzinfo=UTC))
+    with FakeProviders(SimulatedSource(clock=clock)) as fake:
+        quote = fake.iex().blocking.quotes("SPY")["SPY"]
+    assert 0 < quote["bid"] < quote["ask"]
 
 
 def test_nobody_who_listens_is_said_with_cause_and_cure(provider):
@@ -190,17 +319,7 @@ def test_a_token_is_needed_and_may_come_from_the_environment(monkeypatch):
     assert IEXSource()._token == TOKEN
 
 
-def test_recorded_bars_are_read(provider, market_data):
-    recorded = json.loads((market_data / "recorded/tiingo/intraday_price.json").read_text("utf-8"))
-    rows = recorded["response"]["body"]
-    provider.answer = lambda *_: (200, rows)
-    day = {"start": datetime(2018, 1, 2, tzinfo=UTC), "end": datetime(2018, 1, 3, tzinfo=UTC)}
-    bars = fetch(source(provider), ("GOOGL",), "30Min", **day)["GOOGL"]
-    assert bars.close.tolist() == [row["close"] for row in rows][: len(bars)]
-    assert len(bars) == 13
-
-
 def test_it_keeps_what_every_source_promises(tiingo):
-    request = BarsRequest(("SPY", "QQQ"), "30Min", **WEEK)
+    request = BarsRequest(("SPY", "QQQ"), "30Min", adjustment="raw", **WEEK)
     for check in check_source(source(tiingo), request):
         check()

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 import numpy as np
 
+from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import Clock, to_ns
-from .._core.errors import CredentialsError, SourceError
+from .._core.errors import CredentialsError, NoDataError
+from .._core.faults import COLUMNS, PRICES
 from .._core.request import Capabilities
-from .._core.timeframe import Timeframe
 from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed
+from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
 if TYPE_CHECKING:
     import httpx
-    import pandas as pd
+
+T = TypeVar("T")
 
 _KEY = "TIINGO_API_KEY"
-_COLUMNS = ("open", "high", "low", "close", "volume")
 _ROWS = 2000  # that one answer holds for sure
+_REMEMBERED = 1000  # symbols
+_SIDES = (("bid", "bidPrice", "bidSize"), ("ask", "askPrice", "askSize"))
+# A used budget comes as a sentence with status 200: "Error: You have run over your hourly request
+# allocation", "You have run over your 500 symbol look up for this month".
+_USED_UP = re.compile(
+    r"run over your|request allocation|rate limit|too many requests", re.IGNORECASE
+)
 
 
 class IEXSource(Remote):
@@ -50,10 +61,23 @@ class IEXSource(Remote):
 
     Notes
     -----
-    IEX has a few percent of the volume of all exchanges, and no bar for a minute without a trade.
-    Prices are as they were traded (``raw``), whatever is asked for, and the bars say so. There are
-    no bars of days or weeks. Without a signed agreement with IEX, Tiingo gives prices that it
-    derives from those of IEX.
+    IEX Cloud, which many bots asked, closed in August 2024. What is served here are bars of the
+    exchange itself through Tiingo's ``/iex``: a few percent of the volume of all exchanges, no bar
+    for a minute without a trade, and none of days or weeks. Without a signed agreement with IEX,
+    Tiingo gives prices that it derives from those of IEX, and tells no quotes.
+
+    Alpaca's own ``feed="iex"`` shows the same exchange, but it is no second source: it has the
+    keys, the host and the budget of `AlpacaSource`, and so it fails together with it.
+
+    Tiingo gives prices of the day as they were traded. They are adjusted here by the splits and
+    dividends of its end-of-day rows, by the formula of the other sources, as of the newest row: one
+    more request for each symbol and day, none for ``raw`` or within the newest session. A row comes
+    in the evening (17:30 in New York). Until then, a dividend of that day is not yet taken out of
+    the days before it; and where the day opened so far from the close before that a split could be
+    the reason, they cannot be adjusted, which is an error.
+
+    A free plan allows 50 requests an hour and 1,000 a day, as third parties tell; Tiingo itself
+    names no figures, nor does it say when a used budget is whole again.
 
     Examples
     --------
@@ -84,62 +108,138 @@ class IEXSource(Remote):
             )
         super().__init__(self._token, timeout=timeout, clock=clock)
         self.capabilities = Capabilities(
-            timeframes=INTRADAY, feed="iex", adjustments=("raw",), calls_per_minute=50
+            timeframes=INTRADAY, feed="iex", calls_per_hour=50, calls_per_day=1000
         )
         self._url = url_override or "https://api.tiingo.com"
+        self._factors = FactorMemory(_REMEMBERED)
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
-        # In a loop beside the caller's, whose end would wait for a name that does not resolve.
-        return await self._beside(lambda: asyncio.run(self._answers(query)))
+        return await self._online(
+            lambda client: self._each(query.symbols, lambda s: self._history(client, s, query))
+        )
 
-    async def _answers(self, query: Query) -> dict[str, Answer]:
-        import httpx
+    async def _quotes(self, symbols: tuple[str, ...]) -> Mapping[str, Mapping[str, float]]:
+        return await self._online(lambda client: self._tops(client, symbols))
 
-        headers = {"Authorization": f"Token {self._token}"}
-        # A client for each call: one that is kept belongs to the event loop that it was made in.
-        async with httpx.AsyncClient(
-            base_url=self._url, headers=headers, timeout=self._timeout
-        ) as client:
-            return await self._each(query.symbols, lambda s: self._history(client, s, query))
+    async def _online(self, talk: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+        """Talk through a client, in a loop beside the caller's.
+
+        A client that is kept would belong to the loop that it was made in, and the end of the
+        caller's would wait for a name that does not resolve.
+        """
+
+        async def talking() -> T:
+            import httpx
+
+            auth, timeout = _Signature(self._token), self._timeout
+            async with httpx.AsyncClient(base_url=self._url, auth=auth, timeout=timeout) as client:
+                return await talk(client)
+
+        return await self._beside(lambda: asyncio.run(talking()))
 
     async def _history(self, client: httpx.AsyncClient, symbol: str, query: Query) -> Answer:
         rows = []
         for first, last in _pieces(query):
-            rows += await self._rows(client, symbol, query.timeframe, first, last)
-        return _frame(rows) if rows else None
+            params = {
+                "startDate": first,
+                "endDate": last,
+                "resampleFreq": f"{query.timeframe.seconds // 60}min",
+                "columns": ",".join(COLUMNS),  # else there is no volume
+            }
+            rows += await self._rows(client, f"/iex/{dashed(symbol)}/prices", params, symbol)
+        if not rows:
+            return None
+        bars = self._bars(symbol, rows, query)
+        return bars if query.adjustment == "raw" else await self._adjusted(client, bars, query)
+
+    def _bars(self, symbol: str, rows: Sequence[Mapping[str, Any]], query: Query) -> Bars:
+        times = np.array([_utc(row["date"]) for row in rows], dtype="M8[ns]")
+        if (calendar_for().locate(times.astype(np.int64)) < 0).all():
+            # Bars of days, or of another market: what lies beside regular hours is left out later.
+            raise self._bad(f"{rows[0]}", symbol, expected="bars within the exchange's hours")
+        columns = [[row[name] for row in rows] for name in PRICES]
+        columns.append([row.get("volume", np.nan) for row in rows])
+        facts: dict[str, Any] = {"source": self.name, "feed": "iex", "adjustment": "raw"}
+        return Bars(symbol, query.timeframe, times, *columns, **facts)
+
+    async def _adjusted(self, client: httpx.AsyncClient, bars: Bars, query: Query) -> Bars:
+        now = to_ns(self.clock.now())
+        newest, first = newest_session(now), calendar_for().dates(bars.time[:1])[0]
+        if first >= newest:  # nothing has happened since
+            return bars._replace(adjustment=query.adjustment)
+        # From the year's beginning: longer windows of other lengths of bars are served with it.
+        since = first.astype("M8[Y]").astype("M8[D]")
+        factors = self._factors.get(bars.symbol, since, now)
+        if factors is None:
+            factors = Factors.of(await self._days(client, bars.symbol, str(since), str(newest)))
+            self._factors.put(bars.symbol, since, now, factors)
+        return factors.applied(bars, query.adjustment, now)
+
+    async def _days(
+        self, client: httpx.AsyncClient, symbol: str, first: str, last: str
+    ) -> list[dict[str, Any]]:
+        path = f"/tiingo/daily/{dashed(symbol)}/prices"
+        try:
+            return await self._rows(client, path, {"startDate": first, "endDate": last}, symbol)
+        except NoDataError as error:  # though it has bars of that symbol
+            failure = unadjusted(symbol, "end-of-day rows", str(error.got))
+        raise failure
+
+    async def _tops(
+        self, client: httpx.AsyncClient, symbols: tuple[str, ...]
+    ) -> dict[str, dict[str, float]]:
+        by_ticker = {dashed(symbol.upper()): symbol for symbol in symbols}
+        rows = await self._rows(client, "/iex/", {"tickers": ",".join(by_ticker)}, None)
+        quotes = {by_ticker[dashed(row["ticker"].upper())]: _quote(row) for row in rows}
+        told = {symbol: quote for symbol, quote in quotes.items() if quote}
+        if told:
+            return told
+        raise NoDataError(
+            f"iex tells no bid and no ask of {', '.join(symbols)}",
+            hint="ask while the exchange is open; to plans without its quotes Tiingo tells none",
+            source=self.name,
+        )
 
     async def _rows(
-        self, client: httpx.AsyncClient, symbol: str, timeframe: Timeframe, first: str, last: str
+        self,
+        client: httpx.AsyncClient,
+        path: str,
+        params: Mapping[str, str],
+        symbol: str | None,
     ) -> list[dict[str, Any]]:
         import httpx
 
-        params = {
-            "startDate": first,
-            "endDate": last,
-            "resampleFreq": f"{timeframe.seconds // 60}min",
-            "columns": ",".join(_COLUMNS),  # else there is no volume
-        }
         try:
             async with asyncio.timeout(self._patience):
-                answer = await client.get(f"/iex/{dashed(symbol)}/prices", params=params)
+                answer = await client.get(path, params=params)
         except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        self._crew.sign_of_life()
-        return self._read(answer, symbol)
+            failure = self._unreachable(error)
+        else:
+            self._crew.sign_of_life()
+            return self._read(answer, symbol)
+        raise failure
 
-    def _read(self, answer: httpx.Response, symbol: str) -> list[dict[str, Any]]:
+    def _read(self, answer: httpx.Response, symbol: str | None) -> list[dict[str, Any]]:
+        rows = None if answer.is_error else _listed(answer)
+        if rows is not None:
+            return rows
+        said = self._plain(answer.text)
         if answer.is_error:
-            raise self._refusal(answer.status_code, answer.text, answer.headers, symbol)
-        said = answer.text.strip()
-        if said[:1] not in ("[", "{", "<", "") and said != "null":
-            # A used budget comes as a sentence with status 200.
+            raise self._refusal(answer.status_code, said, answer.headers, symbol)
+        if _USED_UP.search(said):
             raise self._limited(said, answer.headers)
-        rows = answer.json()
-        if not isinstance(rows, list):
-            raise SourceError(
-                "iex sent no bars", expected="a list", got=self._plain(said), source=self.name
-            )
-        return rows
+        raise self._bad(said, symbol, expected="a list of rows")
+
+
+@attrs.frozen
+class _Signature:
+    """Signs each request; what is printed of it does not tell the token."""
+
+    _token: str = attrs.field(repr=False)
+
+    def __call__(self, request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Token {self._token}"
+        return request
 
 
 def _pieces(query: Query) -> Iterator[tuple[str, str]]:
@@ -155,9 +255,28 @@ def _pieces(query: Query) -> Iterator[tuple[str, str]]:
         yield str(dates[begin]), str(dates[end - 1])
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    import pandas as pd
+def _listed(answer: httpx.Response) -> list[dict[str, Any]] | None:
+    """Read a list of objects, or tell that it is none."""
+    try:
+        rows = answer.json()
+    except ValueError:
+        return None
+    is_list = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    return rows if is_list else None
 
-    frame = pd.DataFrame(rows).reindex(columns=["date", *_COLUMNS])
-    frame.attrs.update(feed="iex", adjustment="raw")
-    return frame
+
+def _utc(told: str) -> str:
+    """Take a moment of UTC, as it ends in ``Z`` or ``+00:00``."""
+    text = told.removesuffix("Z").removesuffix("+00:00")
+    if text == told:
+        raise ValueError(f"times in UTC end in Z, unlike {told!r}")
+    return text
+
+
+def _quote(row: Mapping[str, Any]) -> dict[str, float]:
+    """Read the sides where somebody offers."""
+    told: dict[str, float] = {}
+    for side, price, size in _SIDES:
+        if row[price]:
+            told |= {side: float(row[price]), f"{side}_size": float(row[size])}
+    return told

@@ -1,13 +1,15 @@
-"""Tiingo's IEX API: bars of one exchange within the day, and the top of its book."""
+"""Tiingo's APIs of IEX, bars within the day and the top of its book, and of days."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any, ClassVar
 
+import attrs
 import numpy as np
 
+from .._core.columns import Float
 from .._core.errors import UsageError
 from .._core.timeframe import Timeframe
 from ._provider_dialect import Asked, Dialect, Refused, Reply, Warp, reply
@@ -15,8 +17,21 @@ from ._provider_market import Market, Today
 from ._provider_rows import PRICES, Rows, on_iex
 
 _DAY = np.timedelta64(1, "D")
+_OUT = 35 * 3_600 * 10**9 // 2  # half past five in New York: a day's row is out
+_TRADED = ("close", "high", "low", "open", "volume")
+_ADJUSTED = {name: f"adj{name.capitalize()}" for name in _TRADED}
+_END_OF_DAY = (*_TRADED, *_ADJUSTED.values(), "divCash", "splitFactor")
+_SAME = 1e-6  # a night's change that only rounding made
 _OVER = "Error: You have run over your hourly request allocation. Please upgrade your account."
 _SHARE = 0.03  # of the volume of all exchanges
+# What would be wrong with prices of the day; end-of-day rows are asked for their actions.
+_OF_PRICES = {
+    "price_x100",
+    "swapped_high_low",
+    "plausible_shift",
+    "unadjusted_split",
+    "wrong_symbol",
+}
 
 
 class Tiingo(Dialect):
@@ -39,6 +54,10 @@ class Tiingo(Dialect):
         """Tell whether bars are asked for."""
         return asked.path.endswith("/prices")
 
+    def can(self, fault: str, asked: Asked) -> bool:
+        """Tell whether a fault can strike this question."""
+        return fault not in _OF_PRICES or asked.path.startswith("/iex/")
+
     def limited(self) -> Reply:
         """Say that the budget is used: as a sentence, with status 200."""
         return reply(_OVER)
@@ -55,6 +74,8 @@ class Tiingo(Dialect):
                 return await self._tops([_symbol(ticker)])
             case ["iex", ticker, "prices"]:
                 return await self._prices(_symbol(ticker), asked.params, warp)
+            case ["tiingo", "daily", ticker, "prices"]:
+                return await self._end_of_day(_symbol(ticker), asked.params, warp)
         return self.refusal(404)
 
     async def _prices(self, symbol: str, params: Mapping[str, str], warp: Warp) -> Reply:
@@ -65,6 +86,21 @@ class Tiingo(Dialect):
             return reply([]) if await self._market.knows(symbol) else self.refusal(404)
         columns = params.get("columns", ",".join(PRICES)).split(",")
         return reply(_written(warp(on_iex(found[symbol], timeframe, self._seed)), columns))
+
+    async def _end_of_day(self, symbol: str, params: Mapping[str, str], warp: Warp) -> Reply:
+        first, last = self._days(params)
+        now, out = self._market.now, []
+        for kind in ("raw", "split", "all"):
+            found = await self._market.window([symbol], "1Day", first, now, kind)
+            out += [rows.take(rows.time + _OUT <= now) for rows in found.values()]
+        if not out or not len(out[0]):
+            return reply([]) if await self._market.knows(symbol) else self.refusal(404)
+        raw, split, both = out
+        days = _with_actions(raw, split.columns["close"], both.columns["close"])
+        days = warp(days.take(days.time <= last))
+        dates = self._market.calendar.dates(days.time)
+        stamped = attrs.evolve(days, time=dates.astype("M8[ns]").astype(np.int64))
+        return reply(_written(stamped, _END_OF_DAY))
 
     def _days(self, params: Mapping[str, str]) -> tuple[int, int]:
         """Bounds of the dates that are asked for, the newest session by default."""
@@ -104,7 +140,29 @@ def _stamp(ns: int, unit: str = "ms") -> str:
     return str(np.datetime64(int(ns), "ns").astype(f"M8[{unit}]"))
 
 
-def _written(rows: Rows, names: list[str]) -> list[dict[str, Any]]:
+def _with_actions(raw: Rows, split: Float, both: Float) -> Rows:
+    """Put what happened overnight beside the prices, from closes that are adjusted and not.
+
+    ``adjClose`` is Tiingo's own, which holds a dividend against the close of its ex-day.
+    """
+    close, shares, left = raw.columns["close"], raw.columns["close"] / split, both / split
+    splits, paid = np.ones(len(raw)), np.zeros(len(raw))
+    splits[1:] = _nights(shares)
+    paid[1:] = (1 - _nights(left)) * close[:-1] / splits[1:]
+    nights = close[1:] / (close[1:] + paid[1:]) / splits[1:]
+    later = np.append(np.cumprod(nights[::-1])[::-1], 1.0)
+    adjusted = {_ADJUSTED[name]: raw.columns[name] * later for name in PRICES}
+    adjusted[_ADJUSTED["volume"]] = np.rint(raw.columns["volume"] * shares)
+    return raw.put(**adjusted, divCash=paid, splitFactor=splits)
+
+
+def _nights(levels: Float) -> Float:
+    """By what a level falls each night, where it does."""
+    falls = levels[:-1] / levels[1:]
+    return np.where(np.abs(falls - 1) < _SAME, 1.0, np.round(falls, 9))
+
+
+def _written(rows: Rows, names: Sequence[str]) -> list[dict[str, Any]]:
     """One object for each bar, of the columns that were named; what is not known is left out."""
     columns = {name: rows.columns[name].tolist() for name in names if name in rows.columns}
     return [
