@@ -51,7 +51,7 @@ def test_a_volume_that_is_null_is_unknown_and_not_zero():
     np.testing.assert_array_equal(bars.volume, [np.nan, 5.0])
 
 
-@pytest.mark.parametrize("hole", [None, "Infinity", "-Infinity", "NaN"])
+@pytest.mark.parametrize("hole", [None, 0, "Infinity", "-Infinity", "NaN"])
 def test_rows_without_a_price_are_left_out_and_counted(hole):
     times = ["2024-03-08T14:30", "2024-03-08T14:35", "2024-03-08T14:40"]
     result = told(times, [10.0, 11.0, 12.0], low=[9.0, hole, 11.0])
@@ -115,6 +115,14 @@ def test_a_day_without_its_adjusted_close_is_left_out_only_where_it_is_needed():
     bars = chart.bars("SPY", DAY, adjusted=True)
     assert (bars.close.tolist(), bars.dropped) == ([49.0], 1)
     assert len(chart.bars("SPY", DAY, adjusted=False)) == 2
+
+
+def test_a_day_without_a_close_has_nothing_to_be_adjusted_by():
+    times = ["2024-03-07T14:30", "2024-03-08T14:30"]
+    result = told(times, [50.0, 100.0], adjclose=[49.0, 100.0])
+    result["indicators"]["quote"][0]["close"] = [0, "Infinity"]
+    with pytest.raises(ValueError, match="2 rows and no bar"):
+        Chart.of(result).bars("SPY", DAY, adjusted=True)
 
 
 def test_moments_are_told_what_is_left_on_their_day():

@@ -62,7 +62,7 @@ class Chart:
 
         Raises
         ------
-        ValueError, LookupError, TypeError
+        ValueError, LookupError, TypeError, AttributeError
             When it is none, or its columns differ in length.
         """
         meta, found = told["meta"], told["indicators"]
@@ -107,9 +107,10 @@ class Chart:
         adjusted = adjusted and not timeframe.is_intraday
         time, placed = self._placed(timeframe)
         prices = np.array([self.columns[name] for name in PRICES])
+        told = np.isfinite(prices) & (prices != 0)  # many an open of long ago is 0
         if adjusted:
-            prices *= self._left
-        kept = placed & np.isfinite(prices).all(axis=0)
+            prices, told = prices * self._left, told & np.isfinite(self._left)
+        kept = placed & told.all(axis=0)
         if not kept.any():
             raise ValueError(f"{len(kept)} rows and no bar")
         table = dict(zip(PRICES, prices, strict=True)) | {"volume": self.columns["volume"]}
@@ -166,4 +167,5 @@ class Chart:
 
     @property
     def _left(self) -> Float:
-        return np.asarray(self.columns["adjclose"] / self.columns["close"])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.columns["adjclose"] / self.columns["close"])
