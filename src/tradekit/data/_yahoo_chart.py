@@ -68,7 +68,7 @@ class Chart:
         meta, found = told["meta"], told["indicators"]
         columns = {**found["quote"][0], **found.get("adjclose", [{}])[0]}
         seconds = np.array(told.get("timestamp") or [], dtype=np.int64)
-        read = {name: np.array(column, dtype=float) for name, column in columns.items()}
+        read = {name: _known(name, column) for name, column in columns.items()}
         if any(column.shape != seconds.shape for column in read.values()):
             lengths = ", ".join(f"{len(column)} {name}" for name, column in read.items())
             raise ValueError(f"{len(seconds)} times, {lengths}")
@@ -107,10 +107,9 @@ class Chart:
         adjusted = adjusted and not timeframe.is_intraday
         time, placed = self._placed(timeframe)
         prices = np.array([self.columns[name] for name in PRICES])
-        told = np.isfinite(prices) & (prices != 0)  # many an open of long ago is 0
         if adjusted:
-            prices, told = prices * self._left, told & np.isfinite(self._left)
-        kept = placed & told.all(axis=0)
+            prices *= self._left
+        kept = placed & ~np.isnan(prices).any(axis=0)
         if not kept.any():
             raise ValueError(f"{len(kept)} rows and no bar")
         table = dict(zip(PRICES, prices, strict=True)) | {"volume": self.columns["volume"]}
@@ -157,7 +156,7 @@ class Chart:
         """
         calendar = calendar_for()
         days, placed = self._placed(Timeframe("1Day"))
-        known = placed & np.isfinite(self._left)
+        known = placed & ~np.isnan(self._left)
         wanted, of = np.unique(calendar.labels(calendar.dates(time)), return_inverse=True)
         found, rows, _ = np.intersect1d(days[known], wanted, return_indices=True)
         if len(found) < len(wanted):
@@ -167,5 +166,11 @@ class Chart:
 
     @property
     def _left(self) -> Float:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.columns["adjclose"] / self.columns["close"])
+        return np.asarray(self.columns["adjclose"] / self.columns["close"])
+
+
+def _known(name: str, column: Any) -> Float:
+    """Numbers of a column, which may be null or the text of an infinity; many an old open is 0."""
+    numbers = np.array(column, dtype=float)
+    known = np.isfinite(numbers) & ((numbers != 0) | (name == "volume"))
+    return np.where(known, numbers, np.nan)
