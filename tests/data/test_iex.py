@@ -166,32 +166,40 @@ def test_every_refusal_is_told_apart(provider, caplog, answer, kind, fault, retr
     assert TOKEN not in f"{error!r} {error} {error.__cause__} {caplog.text} {source(provider)!r}"
 
 
+def bars_of(source):
+    fetch(source)["SPY"]
+
+
+def quotes_of(source):
+    asyncio.run(source.quotes("SPY"))
+
+
+def report_of(ask, source):
+    """What a debugger prints, with the variables of every frame."""
+    with pytest.raises(SourceError) as caught:
+        ask(source)
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    return "".join(report.format())
+
+
+@pytest.mark.parametrize("ask", [bars_of, quotes_of])
 @pytest.mark.parametrize("status", [200, 401, 429, 500])
-def test_a_token_that_is_echoed_is_in_no_frame(provider, status):
+def test_a_token_that_is_echoed_is_in_no_frame(provider, ask, status):
     def echo(path, params, headers):
         return status, f"I do not like {headers['Authorization']}", {"X-Said": TOKEN}
 
     provider.answer = echo
-    told = report_of(source(provider))
-    assert "in _read" in told  # with its variables
-    assert TOKEN not in told
+    report = report_of(ask, source(provider))
+    assert "in _read" in report
+    assert TOKEN not in report
 
 
-def report_of(source):
-    """What a debugger would print, with the variables of every frame."""
-    try:
-        fetch(source)["SPY"]
-    except SourceError as error:
-        return "".join(
-            traceback.TracebackException.from_exception(error, capture_locals=True).format()
-        )
-
-
-def test_a_connection_that_fails_shows_no_token(provider):
+@pytest.mark.parametrize("ask", [bars_of, quotes_of])
+def test_a_connection_that_fails_shows_no_token(provider, ask):
     nobody = IEXSource(TOKEN, url_override="http://127.0.0.1:9", clock=NOW)
-    assert TOKEN not in report_of(nobody)
+    assert TOKEN not in report_of(ask, nobody)
     provider.answer = provider.hang
-    assert TOKEN not in report_of(source(provider, seconds=0.2))
+    assert TOKEN not in report_of(ask, source(provider, seconds=0.2))
 
 
 def test_a_limit_says_how_long_to_wait(provider):

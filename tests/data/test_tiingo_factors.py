@@ -225,3 +225,26 @@ def test_many_threads_share_a_memory():
     for thread in threads:
         thread.join()
     assert sum(memory.get(symbol, SINCE, now) is KNOWN for symbol in "ABCDEF") == 3
+
+
+@pytest.mark.parametrize("symbol", ["AAPL", "ASML", "FCX", "IBKR", "META", "MSFT", "NVO", "UVXY"])
+def test_real_rows_agree_with_themselves(market_data, symbol):
+    """Tiingo's own rows of two years: volumes tell the splits, adjusted closes the dividends."""
+    pandas = pytest.importorskip("pandas")
+    raw, adjusted = (
+        pandas.read_parquet(market_data / f"bars/1d/tiingo-{kind}/{symbol}.parquet")
+        for kind in ("raw", "adj")
+    )
+    actions = pandas.read_csv(market_data / "actions/corporate_actions.csv")
+    actions = actions[actions.source.str.startswith("Tiingo") & (actions.symbol == symbol)]
+    happened = actions.set_index("ex_date")
+    splits, paid = happened.split_ratio.dropna(), happened.cash.dropna()
+    days = raw.ts.dt.tz_convert("America/New_York").dt.strftime("%Y-%m-%d")
+    factors = Factors.of(
+        [
+            row(day, close, told, splits.get(day, 1.0), paid.get(day, 0.0))
+            for day, close, told in zip(days, raw.close, adjusted.close, strict=True)
+        ]
+    )
+    np.testing.assert_allclose(factors.split, raw.volume / adjusted.volume, rtol=1e-5)
+    np.testing.assert_allclose(factors.both, adjusted.close / raw.close, rtol=2e-3)
