@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -108,6 +109,24 @@ def test_days_are_asked_for_once_until_the_evening_brings_a_new_one(apple):
     clock.move_to(WEDNESDAY + timedelta(hours=6, minutes=30))  # 17:30 in New York
     fetch(shared)
     assert questions(apple)[5:] == ["iex", "tiingo"]
+
+
+def test_those_who_want_the_same_days_at_once_ask_for_them_once(apple):
+    whole, together = apple.answer, threading.Barrier(4)
+
+    def answer(path, *rest):
+        if path.startswith("/iex"):
+            together.wait(5)
+        return whole(path, *rest)
+
+    apple.answer, shared, answers = answer, source(apple), []
+    threads = [threading.Thread(target=lambda: answers.append(fetch(shared))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer["AAPL"].open.tolist() for answer in answers] == [[125.25, 127.6]] * 4
+    assert sorted(questions(apple)) == ["iex"] * 4 + ["tiingo"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from .._core.clock import Clock, to_ns
 from .._core.errors import CredentialsError, NoDataError
 from .._core.faults import COLUMNS, PRICES
 from .._core.request import Capabilities
+from ._flights import Flights
 from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed
 from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
@@ -111,7 +112,8 @@ class IEXSource(Remote):
             timeframes=INTRADAY, feed="iex", calls_per_hour=50, calls_per_day=1000
         )
         self._url = url_override or "https://api.tiingo.com"
-        self._factors = FactorMemory(_REMEMBERED)
+        self._memory = FactorMemory(_REMEMBERED)
+        self._flights: Flights[tuple[str, date], Factors] = Flights()
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         return await self._online(
@@ -164,16 +166,29 @@ class IEXSource(Remote):
 
     async def _adjusted(self, client: httpx.AsyncClient, bars: Bars, query: Query) -> Bars:
         now = to_ns(self.clock.now())
-        newest, first = newest_session(now), calendar_for().dates(bars.time[:1])[0]
-        if first >= newest:  # nothing has happened since
+        first = calendar_for().dates(bars.time[:1])[0]
+        if first >= newest_session(now):  # nothing has happened since
             return bars._replace(adjustment=query.adjustment)
-        # From the year's beginning: longer windows of other lengths of bars are served with it.
-        since = first.astype("M8[Y]").astype("M8[D]")
-        factors = self._factors.get(bars.symbol, since, now)
-        if factors is None:
-            factors = Factors.of(await self._days(client, bars.symbol, str(since), str(newest)))
-            self._factors.put(bars.symbol, since, now, factors)
+        factors = await self._factors_of(client, bars.symbol, first.item(), now)
         return factors.applied(bars, query.adjustment, now)
+
+    async def _factors_of(
+        self, client: httpx.AsyncClient, symbol: str, first: date, now: int
+    ) -> Factors:
+        """Remember, or ask, once for all who want them now."""
+        # From the year's beginning: longer windows of other lengths of bars are served with it.
+        since = first.replace(month=1, day=1)
+        asked = symbol, since
+
+        async def look(_: object) -> dict[tuple[str, date], Factors]:
+            factors = self._memory.get(symbol, since, now)
+            if factors is None:
+                days = await self._days(client, symbol, str(since), str(newest_session(now)))
+                factors = Factors.of(days)
+                self._memory.put(symbol, since, now, factors)
+            return {asked: factors}
+
+        return (await self._flights.share([asked], look))[asked]
 
     async def _days(
         self, client: httpx.AsyncClient, symbol: str, first: str, last: str
