@@ -110,6 +110,16 @@ def test_a_refused_connection_says_why(clock, fault, code):
         ]
 
 
+def test_a_plan_without_sip_has_iex(clock):
+    with providers(clock, faults={"stream": {"403_sip": 1.0}}) as fake:
+        with client.connect(fake.urls["stream"]) as socket:
+            socket.recv(10)
+            tell(socket, **AUTH)
+            assert tell(socket, action="subscribe", bars=["SPY"])["code"] == 409
+        with listen(fake, "SPY", feed="iex"):
+            pass
+
+
 def test_a_stream_that_drops_loses_what_came_meanwhile(clock):
     from websockets.exceptions import ConnectionClosed
 
