@@ -31,7 +31,7 @@ _FAILURES = 6  # looks in a row that must fail before anything is given up
 _HELD = 3  # bars that wait behind a hole before it is given up
 _BLIND = 900 * NS  # how long nothing may be seen where there is something to see
 _NAMED = 5  # symbols in a line of the log
-_ANSWERS = ("no_data", "empty", "unknown_symbol")  # that there is nothing: no failures to look
+_NOTHING, _NOBODY = ("no_data", "empty"), "unknown_symbol"  # answers, not failures to look
 
 _log = logging.getLogger("tradekit.data")
 
@@ -125,9 +125,16 @@ async def follow(
                     task.result()  # it ends in no other way than by an error
             await follower.rest()
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel until it helps: websockets hears nothing of it while it says goodbye."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait(pending, timeout=_POLL)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Follower:
@@ -159,10 +166,10 @@ class _Follower:
         """Ask for one bar of each symbol, to learn at once what could never be had."""
         fetched = await self._asked(BarsRequest(tuple(self._ledgers), self._timeframe, limit=1))
         failures = fetched.failures
-        lasting = [e for e in failures.values() if not e.retryable and e.fault != "no_data"]
+        lasting = [e for e in failures.values() if not e.retryable and e.fault not in _NOTHING]
         if len(lasting) == len(self._ledgers):
             raise lasting[0]
-        if unknown := [s for s, error in failures.items() if error.fault == "unknown_symbol"]:
+        if unknown := [s for s, error in failures.items() if error.fault == _NOBODY]:
             _log.warning("stream: nobody knows %s yet; asking goes on", _names(unknown))
 
     def hear(self, minute: Bar) -> None:
@@ -213,7 +220,11 @@ class _Follower:
         for fetched in answers:
             for symbol, bars in fetched.bars.items():
                 self._ledgers[symbol].learn(bars)
-            failures |= {s: e for s, e in fetched.failures.items() if e.fault not in _ANSWERS}
+            failures |= {
+                symbol: error
+                for symbol, error in fetched.failures.items()
+                if error.fault not in (*_NOTHING, _NOBODY)
+            }
         self._tell(asked, failures)
         self._settle_up()
         now = self._now
