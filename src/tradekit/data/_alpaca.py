@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
@@ -13,11 +13,13 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 
+from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.candidate import Candidate
 from .._core.clock import Clock, from_ns
 from .._core.errors import CredentialsError, SourceError, UsageError
 from .._core.request import BarsRequest, Capabilities
+from .._core.timeframe import Timeframe
 from ._alpaca_client import Clients, RefusedError, vendor
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote
 
@@ -162,6 +164,11 @@ class AlpacaSource(Remote):
             Candidate(symbol, category, rank, score, f"{score:,g}{unit}", self.name, asof)
             for rank, (symbol, score) in enumerate(found, 1)
         ]
+
+    def _stream(self, symbols: tuple[str, ...], timeframe: Timeframe) -> AsyncIterator[Bar]:
+        from ._alpaca_stream import stream
+
+        return stream(self, symbols, timeframe)
 
     def _is_recent(self, end: datetime) -> bool:
         return end > self.clock.now() - _RECENT
