@@ -1,13 +1,33 @@
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from tradekit import Bars, BarsRequest, Capabilities, calendar_for
-from tradekit.data import MemorySource
-from tradekit.data._checks import may_be_short, next_close, objection, overdue, shortage, unsuited
+from tradekit import (
+    Bars,
+    BarsRequest,
+    Capabilities,
+    DataSource,
+    FixedClock,
+    SourceError,
+    calendar_for,
+)
+from tradekit.data import MemorySource, SimulatedSource
+from tradekit.data._checks import (
+    doubt,
+    may_be_short,
+    next_close,
+    objection,
+    overdue,
+    shortage,
+    unsuited,
+)
+from tradekit.testing._provider_rows import Rows, bent
 
 SOURCE = MemorySource()
 
@@ -75,6 +95,18 @@ def test_a_delay_that_a_source_states_is_granted():
     assert objection(SOURCE, request, newest, at("2024-03-08T15:30")).fault == "stale"
 
 
+def test_an_unbroken_answer_of_a_window_that_is_over_goes_on_to_its_end():
+    # 60 bars from 14:30 end at 19:30; the one to 19:35 is due exactly then, five minutes later
+    # for who asks at once, and never late for an answer that may have holes.
+    opening, end = np.datetime64("2024-03-08T14:30"), at("2024-03-08T19:35")
+    unbroken = bars(*opening + np.arange(60) * np.timedelta64(5, "m"))
+    month_later, at_once = at("2024-04-08T15:00"), at("2024-03-08T19:39")
+    assert overdue(unbroken, month_later, end) == end
+    assert overdue(unbroken, at_once, end) is None
+    assert overdue(unbroken[1:], month_later, end) is None
+    assert overdue(unbroken, month_later, at("2024-03-08T19:34")) is None
+
+
 def test_of_the_past_only_what_was_complete_then_is_due():
     request = BarsRequest("SPY", "5Min", end=at("2024-03-08T15:12"))
     assert objection(SOURCE, request, bars("2024-03-08T15:00"), at("2024-06-03T15:00")) is None
@@ -133,6 +165,34 @@ def test_a_bar_a_week_is_no_answer_to_a_question_for_days():
     assert "got one a week" in str(wrong)
 
 
+@pytest.mark.parametrize(
+    ("timeframe", "label", "odd"),
+    [
+        ("5Min", "2024-03-08T15:03:27", True),  # a live row that is labelled by its last trade
+        ("5Min", "2024-03-08T15:05", False),
+        ("1Hour", "2024-03-08T15:30", False),  # an hour after the open
+        ("1Hour", "2024-03-08T16:00", False),  # by the clock
+        ("1Hour", "2024-03-08T15:45", True),
+        ("45Min", "2024-03-08T15:15", False),
+    ],
+)
+def test_bars_begin_with_the_session_or_by_the_clock(timeframe, label, odd):
+    answer = bars("2024-03-08T14:30", label, timeframe=timeframe)
+    wrong = objection(SOURCE, BarsRequest("SPY", timeframe), answer, at("2024-03-08T16:40"))
+    assert (wrong is not None and "labels 1 of 2 bars of SPY by odd times" in str(wrong)) == odd
+
+
+@pytest.mark.parametrize(
+    "window",
+    [{"start": at("2024-03-08T14:31")}, {"end": at("2024-03-08T14:44")}],
+)
+def test_bars_outside_the_window_are_refused(window):
+    answer = bars("2024-03-08T14:30", "2024-03-08T14:40")
+    wrong = objection(SOURCE, BarsRequest("SPY", "5Min", **window), answer, at("2024-03-08T14:45"))
+    assert wrong.fault == "bad_data"
+    assert "got 2024-03-08 14:30 to 2024-03-08 14:45 UTC" in str(wrong)
+
+
 def test_fewer_bars_than_asked_are_told():
     few = bars("2024-03-08T14:55", "2024-03-08T15:00")
     short = shortage(SOURCE, BarsRequest("SPY", "5Min", limit=3), few)
@@ -140,6 +200,45 @@ def test_fewer_bars_than_asked_are_told():
     assert "expected 3 5Min bars, got 2 since 2024-03-08 14:55 UTC" in str(short)
     assert shortage(SOURCE, BarsRequest("SPY", "5Min", limit=2), few) is None
     assert shortage(SOURCE, BarsRequest("SPY", "5Min"), few) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "answer", "late"),
+    [
+        ("2024-03-08T14:30", bars("2024-03-08T14:30"), False),
+        ("2024-03-08T14:30", bars("2024-03-08T14:35"), True),
+        ("2024-03-08T14:31", bars("2024-03-08T14:35"), False),
+        ("2024-03-07T21:00", bars("2024-03-08T14:30"), False),  # overnight
+        ("2024-03-07T20:55", bars("2024-03-08T14:30"), True),
+        ("2024-03-08T14:30", bars("2024-03-08T15:00", timeframe="1Hour"), False),  # by the clock
+        ("2024-03-08T14:30", bars("2024-03-08T17:30", feed="iex"), False),
+        ("2024-03-08T14:30", bars("2024-03-08T17:35", feed="iex"), True),
+        ("2024-03-08T05:00", days("2024-03-08"), False),
+        ("2024-03-08T05:01", days("2024-03-11"), False),
+        ("2024-03-08T05:00", days("2024-03-11"), True),
+        ("2024-03-05T05:00", bars("2024-03-11T04:00", timeframe="1Week"), False),
+        ("2024-03-04T05:00", bars("2024-03-18T04:00", timeframe="1Week"), True),
+    ],
+)
+def test_a_window_that_begins_late_is_short(start, answer, late):
+    told = doubt(SOURCE, BarsRequest("SPY", answer.timeframe, start=at(start)), answer)
+    assert (told is not None and told.fault == "short") == late
+
+
+def test_the_lunch_break_in_tokyo_is_no_late_beginning():
+    # Tokyo rests from 02:30 to 03:30 UTC.
+    afternoon = bars("2024-03-08T03:30", calendar="XTKS")
+    assert (
+        doubt(SOURCE, BarsRequest("7203", "5Min", start=at("2024-03-08T02:30")), afternoon) is None
+    )
+
+
+def test_holes_are_doubted_where_a_tape_should_have_none():
+    labels = "2024-03-08T14:30", "2024-03-08T14:40", "2024-03-08T14:45", "2024-03-08T15:00"
+    told = doubt(SOURCE, BarsRequest("SPY", "5Min"), bars(*labels))
+    assert told.fault == "gaps"
+    assert "got 2 holes, the first before 2024-03-08 14:40 UTC" in str(told)
+    assert doubt(SOURCE, BarsRequest("SPY", "5Min"), bars(*labels, feed="iex")) is None
 
 
 def test_a_source_may_be_short_where_its_history_begins_or_its_tape_skips():
@@ -171,3 +270,67 @@ def test_the_next_close_is_the_calendars():
     # Hour bars end at 21:00 on Friday; the second one of Monday at 15:30 summer time.
     hours = bars("2024-03-08T20:30", timeframe="1Hour")
     assert next_close(hours, 2) == np.datetime64("2024-03-11T15:30", "ns").astype(np.int64)
+
+
+class Bent(DataSource):
+    """Answers the simulated market's bars, made wrong."""
+
+    name = "bent"
+
+    def __init__(self, fault, seed, clock):
+        self.truth, self.clock = SimulatedSource(clock=clock), clock
+        self.fault, self.luck = fault, np.random.default_rng(seed)
+
+    async def _fetch(self, request):
+        bars = (await self.truth.fetch(request))[request.symbols[0]]
+        rows = bent(Rows.of(bars), self.fault, self.luck)
+        frame = pd.DataFrame(rows.columns, index=pd.to_datetime(rows.time, utc=True))
+        facts = {"symbol": rows.symbol, "timeframe": bars.timeframe, "adjustment": bars.adjustment}
+        frame.attrs.update(facts)
+        return frame
+
+
+MONDAY = at("2024-03-11T17:32")
+QUESTIONS = {
+    "window": (
+        BarsRequest("NVDA", "5Min", start=at("2024-03-08T14:30"), end=at("2024-03-08T21:00")),
+        MONDAY,
+    ),
+    "live": (BarsRequest("NVDA", "5Min", limit=100), MONDAY),
+    "days": (BarsRequest("NVDA", "1Day", limit=100), MONDAY),
+}
+BELIEVED = {"": 8}
+REFUSED = {"bad_data": 8}
+
+
+@pytest.mark.parametrize(
+    ("fault", "window", "live", "days"),
+    [
+        (None, BELIEVED, BELIEVED, BELIEVED),
+        ("no_rows", {"empty": 8}, {"empty": 8}, {"empty": 8}),
+        ("missing_fields", REFUSED, REFUSED, REFUSED),
+        ("stale_day", {"empty": 8}, {"stale": 8}, {"stale": 8}),
+        ("missing_tail", {"stale": 8}, {"stale": 8}, {"stale": 8}),
+        ("price_x100", REFUSED, REFUSED, REFUSED),
+        ("swapped_high_low", REFUSED, REFUSED, REFUSED),
+        ("duplicate_rows", REFUSED, REFUSED, REFUSED),
+        ("out_of_order", REFUSED, REFUSED, REFUSED),
+        ("wrong_symbol", REFUSED, REFUSED, REFUSED),
+        # Within what one answer can tell, these are right: another source must say otherwise.
+        ("plausible_shift", BELIEVED, BELIEVED, BELIEVED),
+        ("unadjusted_split", {"doubt: split": 8}, {"doubt: split": 8}, {"doubt: split": 8}),
+    ],
+)
+def test_what_is_made_of_each_fault(fault, window, live, days):
+    for expected, (request, now) in zip((window, live, days), QUESTIONS.values(), strict=True):
+        judged = Counter()
+        for seed in range(8):
+            source = Bent(fault, seed, FixedClock(now))
+            answer = asyncio.run(source.fetch(request))
+            if (error := answer.failures.get("NVDA")) is None:
+                bars = answer["NVDA"]
+                error = objection(source, request, bars, now)
+                if error is None and (odd := doubt(source, request, bars)):
+                    error = SourceError("", fault=f"doubt: {odd.fault}")
+            judged[error.fault if error else ""] += 1
+        assert judged == expected

@@ -1,0 +1,173 @@
+"""Labels and prices that cannot be, or that look as if they were told in other shares.
+
+What nothing here can see is an answer that is wrong as a whole: all prices a percent too high, or
+another symbol's. That takes kept bars (`contradicts`), or another source.
+"""
+
+from __future__ import annotations
+
+from math import gcd, log
+
+import numpy as np
+
+from .._core.bars import Bars
+from .._core.calendar import calendar_for
+from .._core.columns import Bool, Float, Int
+from .._core.days import weeks
+from .._core.timeframe import Timeframe
+
+# Vendors label hours by the clock, which no session of theirs begins by.
+_HOUR = 3600 * 10**9
+# Fewer bars than this may lie far apart by chance, and so many tell; longer ones than this lie a
+# day apart anyway.
+_SEVERAL, _TELLING, _SEVERAL_A_DAY = 3, 10, Timeframe("2Hour")
+# A bar that lies so far above (or below) both its neighbours, edge to edge, is none of theirs. Real
+# bars that spike and come back reach twice; errors of unit are tens and hundreds.
+_LONE = 5.0
+# From one bar to the next no price goes so far within a session, nor overnight where splits are
+# taken out: the largest real moves of a day are about tenfold.
+_LEAP = 20.0
+# A price that moves by less may be news; with more, news brings a crowd. Where dollar volume and
+# ranges stay within this factor of what they were, it is the shares that changed, not the price.
+_MOVED, _CALM = log(1.4), log(4.0)
+_ASIDE = 20
+# Adjusted prices of one source are the same to the last digit, until they are adjusted anew.
+_SAME = 1e-6
+
+
+def off_grid(bars: Bars) -> Int:
+    """Find bars that begin neither by the session's grid nor by the clock's.
+
+    Parameters
+    ----------
+    bars : Bars
+        An answer.
+
+    Returns
+    -------
+    ndarray of int64
+        Their rows.
+    """
+    if not bars.timeframe.is_intraday:
+        return np.empty(0, np.int64)
+    opens, length = calendar_for(bars.calendar).opens, bars.timeframe.ns
+    since = bars.time - opens[np.searchsorted(opens, bars.time, side="right") - 1]
+    return np.flatnonzero((since % length != 0) & (bars.time % gcd(length, _HOUR) != 0))
+
+
+def far_apart(bars: Bars) -> bool:
+    """Tell whether bars that should come several a day come one a day, or days one a week.
+
+    Parameters
+    ----------
+    bars : Bars
+        An answer.
+
+    Returns
+    -------
+    bool
+        False where there are too few to tell.
+    """
+    if len(bars) < _SEVERAL or not (bars.timeframe <= _SEVERAL_A_DAY or bars.timeframe == "1Day"):
+        return False
+    days = calendar_for(bars.calendar).dates(bars.time[-_TELLING:])
+    period = days.astype(np.int64) if bars.timeframe.is_intraday else weeks(days)
+    return bool(np.diff(period).all())
+
+
+def impossible(bars: Bars) -> int | None:
+    """Find a bar whose price cannot be.
+
+    A bar five times above or below both its neighbours; or a leap of twenty times from one bar to
+    the next, within a session or where prices are adjusted for splits. Bars are compared edge to
+    edge: the low of the higher one with the high of the lower one.
+
+    Parameters
+    ----------
+    bars : Bars
+        An answer.
+
+    Returns
+    -------
+    int or None
+        Its row, or that of a neighbour where the two of them alone cannot tell.
+    """
+    up, down = bars.low[1:] / bars.high[:-1], bars.low[:-1] / bars.high[1:]
+    far = np.maximum(up, down)
+    if far.max(initial=0.0) < _LONE:
+        return None
+    above, below = up >= _LONE, down >= _LONE
+    odd = np.zeros(len(far), dtype=bool)
+    odd[:-1] = (above[:-1] & below[1:]) | (below[:-1] & above[1:])
+    odd |= (far >= _LEAP) & _comparable(bars)
+    return int(np.argmax(odd)) + 1 if odd.any() else None
+
+
+def _comparable(bars: Bars) -> Bool:
+    """Whether no split can lie between each bar and the next, nor a time without trading."""
+    adjusted = bars.adjustment in ("split", "all")
+    session = bars.session
+    together = (session[1:] == session[:-1]) & (session[1:] >= 0)
+    return np.asarray((together | adjusted) & ~bars.gap_before[1:])
+
+
+def relabelled(bars: Bars) -> tuple[int, float] | None:
+    """Find where prices look as if they were told in other shares: a split that is left in.
+
+    A real move of such a size brings a crowd: dollar volume and ranges several times what they
+    were. Where both stay what they were, the price was relabelled. That is no proof: spin-offs
+    look alike, and so do symbols that hardly trade.
+
+    Parameters
+    ----------
+    bars : Bars
+        An answer whose prices should be adjusted for splits.
+
+    Returns
+    -------
+    tuple of int and float, or None
+        The first row in other shares, and the price there as a multiple of the one before.
+    """
+    opening = bars.open[1:] / bars.close[:-1]
+    moved = np.abs(np.log(opening))
+    if moved.max(initial=0.0) < _MOVED:
+        return None
+    row = int(np.argmax(moved)) + 1
+    before = slice(max(0, row - _ASIDE), row)
+    # Days calm down soon after news: only the first one tells.
+    after = slice(row, row + (_ASIDE if bars.timeframe.is_intraday else 1))
+    if not all(
+        abs(log(_middle(column[after]) / _middle(column[before]))) < _CALM
+        for column in (bars.close * bars.volume, bars.high / bars.low - 1)
+        if _middle(column[before]) > 0 < _middle(column[after])
+    ):
+        return None
+    return row, float(opening[row - 1])
+
+
+def _middle(column: Float) -> float:
+    return float(np.median(column))
+
+
+def contradicts(kept: Bars, fresh: Bars) -> float | None:
+    """Tell whether two answers of one source tell different prices of the same bars.
+
+    Then history was adjusted anew meanwhile, or one of the two is wrong. Corrections of single
+    bars do not count.
+
+    Parameters
+    ----------
+    kept, fresh : Bars
+        Of the same symbol, timeframe and adjustment.
+
+    Returns
+    -------
+    float or None
+        The median of fresh over kept closes, where it is not 1 within a millionth; None where they
+        agree, or have no bar in common.
+    """
+    _, mine, theirs = np.intersect1d(kept.time, fresh.time, True, True)
+    if not len(mine):
+        return None
+    ratio = _middle(fresh.close[theirs] / kept.close[mine])
+    return ratio if abs(ratio - 1) > _SAME else None

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tradekit import Bars, Timeframe, calendar_for
+from tradekit.data._soundness import contradicts, impossible, off_grid, relabelled
+
+OPEN = np.datetime64("2024-03-08T14:30", "ns")
+
+
+def minutes(*closes, start=OPEN, width=0.001, volume=1000.0, **known):
+    """Five-minute bars around these closes, each opening at its close."""
+    close = np.array(closes, dtype=float)
+    time = start + np.arange(len(close)) * np.timedelta64(5, "m")
+    high, low = close * (1 + width), close * (1 - width)
+    volume = np.broadcast_to(volume, close.shape)
+    return Bars("SPY", "5Min", time, close, high, low, close, volume, **known)
+
+
+def days(*closes, volume=1000.0, width=0.02, **known):
+    sessions = calendar_for().sessions
+    first = sessions.searchsorted(np.datetime64("2024-03-01"))
+    time = calendar_for().labels(sessions[first : first + len(closes)])
+    close = np.array(closes, dtype=float)
+    high, low = close * (1 + width), close * (1 - width)
+    volume = np.broadcast_to(volume, close.shape)
+    return Bars("SPY", "1Day", time, close, high, low, close, volume, **known)
+
+
+@pytest.mark.parametrize("factor", [100, 0.01, 6, 0.16])
+def test_a_bar_far_from_both_its_neighbours_is_impossible(factor):
+    assert impossible(days(10, 10, 10 * factor, 10, 10)) == 2
+
+
+def test_a_bar_that_reaches_out_and_touches_its_neighbours_is_possible():
+    # A flash crash: from 40 to 0.01 and back within one bar.
+    bars = minutes(40, 40, 40, 40)
+    low = bars.low.copy()
+    low[2] = 0.01
+    assert impossible(bars._replace(low=low)) is None
+
+
+@pytest.mark.parametrize("factor", [4.9, 0.21])
+def test_a_large_spike_is_possible(factor):
+    assert impossible(minutes(10, 10 * factor, 10)) is None
+
+
+@pytest.mark.parametrize(("row", "told"), [(0, 1), (5, 5)])
+def test_at_an_end_a_leap_of_twenty_times_within_a_session_is_impossible(row, told):
+    price = np.full(6, 10.0)
+    price[row] = 250.0
+    assert impossible(minutes(*price)) == told
+    price[row] = 150.0
+    assert impossible(minutes(*price)) is None
+
+
+def test_overnight_prices_leap_where_splits_are_left_in_and_nowhere_else():
+    # One new share for 25 old ones.
+    merged = 0.4, 0.4, 0.4, 10.0, 10.0
+    assert impossible(days(*merged, adjustment="raw")) is None
+    assert impossible(days(*merged)) is None  # nobody says what they were adjusted for
+    assert impossible(days(*merged, adjustment="split")) == 3
+
+
+def test_after_a_time_without_bars_prices_may_be_anywhere():
+    bars = days(0.4, 0.4, 0.4, 0.4, 10.0, 10.0, adjustment="all")
+    kept = np.array([0, 1, 4, 5])
+    columns = {name: getattr(bars, name)[kept] for name in ("time", "open", "high", "low", "close")}
+    assert impossible(bars._replace(volume=bars.volume[kept], **columns)) is None
+
+
+def test_one_bar_or_none_has_no_neighbours():
+    assert impossible(days(10)) is impossible(days(10)[:0]) is None
+    assert relabelled(days(10)) is relabelled(days(10)[:0]) is None
+
+
+@pytest.mark.parametrize("ratio", [4, 1.5, 0.1])
+@pytest.mark.parametrize("make", [days, minutes])
+def test_a_price_in_other_shares_with_the_same_crowd_is_a_split_that_was_left_in(make, ratio):
+    # A split of ratio:1 after five bars: as many dollars change hands in that many more shares.
+    before = np.arange(10) < 5
+    volume = np.where(before, 1000.0, 1000.0 * ratio)
+    told = relabelled(make(*np.where(before, 100.0, 100.0 / ratio), volume=volume))
+    assert told == (5, pytest.approx(1 / ratio))
+
+
+def test_a_crash_brings_a_crowd_and_is_believed():
+    # From 100 to 25 with 20 times the shares: 5 times the dollars.
+    before = np.arange(6) < 5
+    crash = np.where(before, 100.0, 25.0)
+    assert relabelled(days(*crash, volume=np.where(before, 1000.0, 20_000.0))) is None
+
+
+def test_a_crash_on_the_same_volume_shows_in_its_range():
+    before = np.arange(6) < 5
+    crash = np.where(before, 100.0, 25.0)
+    volume, width = np.where(before, 1000.0, 4000.0), np.where(before, 0.02, 0.1)
+    assert relabelled(days(*crash, volume=volume, width=width)) is None
+
+
+def test_without_volume_the_ranges_tell():
+    before = np.arange(6) < 5
+    assert relabelled(days(*np.where(before, 100.0, 25.0), volume=np.nan)) == (5, 0.25)
+
+
+def test_a_move_of_a_third_may_be_news():
+    before = np.arange(6) < 5
+    assert relabelled(days(*np.where(before, 100.0, 72.0))) is None
+
+
+def test_history_that_was_adjusted_anew_contradicts_what_was_kept():
+    kept, fresh = days(10, 11, 12, 13), days(9.9, 10.89, 11.88, 12.87, 13.5)
+    assert contradicts(kept, fresh) == pytest.approx(0.99)
+
+
+def test_a_corrected_bar_is_no_contradiction():
+    assert contradicts(days(10, 11, 12), days(10, 11.01, 12)) is None
+
+
+def test_what_has_nothing_in_common_does_not_contradict():
+    bars = days(10, 11, 12, 13)
+    assert contradicts(bars[:2], bars[2:]) is None
+
+
+def test_days_are_on_no_grid():
+    assert len(off_grid(days(10, 11))) == 0
+
+
+LENGTHS = {"1d": "1Day", "1h": "1Hour", "5m": "5Min", "1m": "1Min"}
+
+
+@pytest.mark.slow
+def test_no_real_bar_is_called_impossible(market_data):
+    manifest = json.loads((market_data / "manifest.json").read_text("utf-8"))["bars"]
+    for entry in manifest[::5]:
+        folder = entry["file"].split("/")[1]
+        if folder not in LENGTHS:
+            continue
+        frame = pd.read_parquet(market_data / entry["file"])
+        facts = {"adjustment": entry["adjustment"], "bad": "drop"}
+        bars = Bars.from_frame(frame, entry["symbol"], Timeframe(LENGTHS[folder]), **facts)
+        assert impossible(bars) is None, entry["file"]
+        assert len(off_grid(bars)) == 0, entry["file"]
