@@ -158,7 +158,7 @@ def test_days_that_lack_the_newest_actions_are_refused(apple):
     apple.days = status, rows[:2]  # up to Friday, whose adjClose knows the split
     assert "end too early, on 2020-08-28" in str(fetch(source(apple)).failures["AAPL"])
     apple.days = status, [row for row in rows if row["splitFactor"] == 1]
-    assert "adjClose of 2020-08-27 tells other splits" in str(fetch(source(apple)).failures["AAPL"])
+    assert "adjClose of 2020-08-28 tells of more" in str(fetch(source(apple)).failures["AAPL"])
 
 
 def test_days_that_hang_end_in_time(apple):

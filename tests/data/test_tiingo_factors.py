@@ -58,10 +58,12 @@ def test_a_split_divides_earlier_prices_and_multiplies_their_volume():
 
 def test_seven_for_one_and_the_dividend_before_it():
     # The dividend of May 8, 2014: 1 - 3.29 / 592.33 = 0.994446; a seventh of that is 0.142064.
+    # Tiingo's adjClose: 645.57 / 7 = 92.22429, 588.12 / 7 = 84.01714, and before the dividend
+    # 588.12 / 591.41 of 592.33 / 7, which is 84.14784.
     rows = [
-        row("2014-05-07", 592.33, 84.15),
-        row("2014-05-08", 588.12, 84.017, cash=3.29),
-        row("2014-06-06", 645.57, 92.224),
+        row("2014-05-07", 592.33, 84.14784),
+        row("2014-05-08", 588.12, 84.01714, cash=3.29),
+        row("2014-06-06", 645.57, 92.22429),
         row("2014-06-09", 93.70, split=7.0),
     ]
     factors = Factors.of(rows)
@@ -112,13 +114,14 @@ def test_factors_are_those_of_a_walk_back_from_the_newest_day(told):
         close = before / split * (1 + change)
         rows.append(row(day + number, close, split=split, cash=cash))
         before = close
-    split, both, wanted = 1.0, 1.0, []
+    split, both, told, wanted = 1.0, 1.0, 1.0, []
     for older, newer in zip(rows[-2::-1], rows[:0:-1], strict=True):
         wanted.append((split, both))
         newer_split = newer["splitFactor"]
         split /= newer_split
         both *= (1 - newer["divCash"] * newer_split / older["close"]) / newer_split
-        older["adjClose"] = older["close"] * both
+        told *= newer["close"] / (newer["close"] + newer["divCash"]) / newer_split
+        older["adjClose"] = older["close"] * told
     wanted.append((split, both))
     factors = Factors.of(rows)
     np.testing.assert_allclose(factors.split[::-1], [split for split, _ in wanted])
@@ -143,7 +146,9 @@ DAY = row("2024-03-07", 10.0)
         # Something happened after the last of these.
         ([row("2024-03-07", 10.0, 2.5)], "end too early, on 2024-03-07"),
         # The row of the split is missing among them.
-        ([row("2024-03-06", 40.0, 10.0), row("2024-03-08", 10.0)], "of 2024-03-06 tells other"),
+        ([row("2024-03-06", 40.0, 10.0), row("2024-03-08", 10.0)], "of 2024-03-06 tells of more"),
+        # The row of a dividend is: one of a fifth of a percent.
+        ([row("2024-03-06", 50.0, 49.9), row("2024-03-08", 50.0)], "of 2024-03-06 tells of more"),
     ],
 )
 def test_rows_that_contradict_themselves_are_no_factors(rows, said):

@@ -77,8 +77,8 @@ class IEXSource(Remote):
     the days before it; and where the day opened so far from the close before that a split could be
     the reason, they cannot be adjusted, which is an error.
 
-    A free plan allows 50 requests an hour and 1,000 a day, as third parties tell; Tiingo itself
-    names no figures, nor does it say when a used budget is whole again.
+    A free plan allows 50 requests an hour and 1,000 a day, as third parties tell. The answer that
+    a budget is used does not say when it is whole again.
 
     Examples
     --------

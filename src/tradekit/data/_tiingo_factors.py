@@ -21,7 +21,7 @@ _OUT = 35 * _HOUR // 2  # half past five in New York: most rows of the day are o
 _SURE = 20 * _HOUR  # eight in the evening: whatever is not out now is late
 _AGAIN = _HOUR // 4  # before a row that is late is asked for again
 _SAME = 1e-6
-_APART = 0.03  # no split is so small, and no dividend is read so differently
+_APART = 5e-4  # a night; hardly a dividend is smaller
 _JUMP = 1.2  # a night's change that a split of 6 for 5 explains; hardly any is smaller
 
 
@@ -47,7 +47,7 @@ class Factors:
     Alpaca and Yahoo. Tiingo's own ``adjClose`` compares the dividend with the close of the ex-day
     instead, ``close / (close + divCash)`` (measured: 62 dividends, to 1e-7), so it differs from
     theirs by the day's return times the dividend's yield, and has no prices that are adjusted for
-    splits alone. Here it only proves that no row with a split is missing.
+    splits alone. Here it only proves that no row of an ex-day is missing.
 
     Examples
     --------
@@ -99,12 +99,13 @@ class Factors:
         left = (1 - paid * splits / before) / splits
         if not ((left > 0) & (left <= 1 / splits)).all():
             raise ValueError("a dividend that cannot be")
-        split, both, told = _later(1 / splits), _later(left), adjusted / close
+        told, nights = adjusted / close, close / (close + paid) / splits
         if abs(told[-1] - 1) > _SAME:
             raise ValueError(f"end-of-day rows that end too early, on {days[-1]}")
-        if (apart := np.abs(both / told - 1)).max() > _APART:
-            raise ValueError(f"adjClose of {days[apart.argmax()]} tells other splits than the rows")
-        return cls(days, split, both, float(close[-1]))
+        apart = np.abs(told[:-1] / told[1:] / nights[1:] - 1) > _APART
+        if apart.any():
+            raise ValueError(f"adjClose of {days[apart.argmax()]} tells of more than the next row")
+        return cls(days, _later(1 / splits), _later(left), float(close[-1]))
 
     def applied(self, bars: Bars, adjustment: str, now: int) -> Bars:
         """Adjust bars as they were traded.
