@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -16,7 +17,8 @@ from tradekit.data._database import DamagedError, Database
 
 SHORT = timedelta(milliseconds=20)
 
-# The child has the parent's connection in its hands, and must not use it.
+# The child has the parent's connection in its hands: whatever it wrote there after the parent is
+# done with the file would be lost.
 FORKED = """
 import os, sys
 from datetime import timedelta
@@ -26,10 +28,16 @@ database = Database(Path(sys.argv[1]), timedelta(seconds=5))
 def write(name):
     return database.write(lambda file: file.execute("INSERT INTO series VALUES (?, x'')", (name,)))
 write("before")
+done, is_done = os.pipe()
 if child := os.fork():
-    failed = os.waitpid(child, 0)[1] or not write("parent")
-    sys.exit(1 if failed else 0)
-os._exit(0 if write("child") else 1)
+    write("parent")
+    database.close()
+    os.write(is_done, b"!")
+    sys.exit(os.waitpid(child, 0)[1])
+os.read(done, 1)
+written = write("child")
+database.close()
+os._exit(0 if written else 1)
 """
 
 
@@ -102,6 +110,20 @@ def test_threads_share_it(path):
     with closing(opened(path)) as database, ThreadPoolExecutor(4) as pool:
         assert all(pool.map(lambda n: write(database, f"{n:03}"), range(100)))
         assert names(database) == [f"{n:03}" for n in range(100)]
+
+
+def test_many_may_begin_a_file_at_once(tmp_path, warnings):
+    together, wait = threading.Barrier(4), timedelta(seconds=20)
+
+    def begin(path):
+        together.wait()
+        with closing(Database(path, wait)) as database:
+            return write(database, str(threading.get_ident()))
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(10):
+            assert all(pool.map(begin, [tmp_path / f"{number}.db"] * 4))
+    assert warnings() == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -183,8 +205,13 @@ def page_one(path):
     path.write_bytes(content[:100] + b"\xa5" * 3_996 + content[4_096:])
 
 
+def no_text(path):
+    filled(path)
+    path.write_bytes(path.read_bytes().replace(b"tablechunks", b"\xff" * 11))
+
+
 @pytest.mark.parametrize(
-    "damage", [garbage, truncated, stub, other_tables, missing_table, page_one]
+    "damage", [garbage, truncated, stub, other_tables, missing_table, page_one, no_text]
 )
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(path, warnings, damage):
     damage(path)
@@ -221,6 +248,15 @@ def test_pages_that_go_bad_later_are_noticed_when_they_are_read(path, warnings):
         assert write(database)
     assert "is damaged" in warnings()[0]
     assert path.with_name("bars.db.corrupt-1").read_bytes() == content
+
+
+def test_a_table_that_another_program_drops_is_damage(path, warnings):
+    with closing(opened(path)) as database:
+        write(database)
+        raw(path, "DROP TABLE series")
+        assert names(database) == []
+    assert "no such table" in warnings()[0]
+    assert path.with_name("bars.db.corrupt-1").is_file()
 
 
 def test_the_log_of_a_damaged_file_goes_with_it(path):
@@ -262,12 +298,15 @@ def test_an_empty_file_is_a_new_one(path, warnings):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
-    [("user_version = 2", "version 2.*newer"), ("application_id = 7", "another program")],
+    ("script", "words"),
+    [
+        ("PRAGMA user_version = 2", "version 2.*newer"),
+        ("PRAGMA application_id = 7; CREATE TABLE mine (x)", "another program"),
+    ],
 )
-def test_a_file_of_a_newer_version_or_another_program_is_refused_untouched(path, change, words):
+def test_a_file_of_a_newer_version_or_another_program_is_refused_untouched(path, script, words):
     filled(path)
-    raw(path, f"PRAGMA {change}")
+    raw(path, script)
     content = path.read_bytes()
     with pytest.raises(UsageError, match=words):
         opened(path)

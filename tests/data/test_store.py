@@ -95,11 +95,16 @@ def test_bars_come_back_bit_for_bit(folder, bars, dropped):
     assert (kept.bars, kept.gaps) == (whole, ())
 
 
-WINDOWS = st.tuples(st.integers(-2000, 6000), st.integers(1, 2500)).map(lambda w: (w[0], sum(w)))
+# Round numbers make windows that begin where others end.
+WINDOWS = st.tuples(
+    st.integers(-2000, 6000) | st.sampled_from(range(-1440, 6000, 720)),
+    st.integers(1, 2500) | st.sampled_from([1, 720, 1440]),
+).map(lambda window: (window[0], sum(window)))
+STEPS = st.sampled_from([1, 1, 7, 400])
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(WINDOWS, st.integers(1, 400), st.integers(0, 99)), max_size=6), WINDOWS)
+@given(st.lists(st.tuples(WINDOWS, STEPS, st.integers(0, 99)), max_size=6), WINDOWS)
 def test_it_knows_what_a_plain_set_of_labels_knows(folder, answers, window):
     covered, present = set(), set()
     with BarsStore(folder / "oracle.db") as store:
@@ -118,6 +123,12 @@ def test_it_knows_what_a_plain_set_of_labels_knows(folder, answers, window):
     if kept.bars is not None:
         assert kept.bars == minutes(sorted(asked & present))
     assert newest is None if not covered else newest[1] == (max(covered) + 1) * MINUTE
+
+
+def test_an_answer_takes_the_place_of_what_was_known_of_its_interval(store):
+    put(store, 0, 30)
+    store.put(SERIES, minutes([11, 12]), 10 * MINUTE, 20 * MINUTE)
+    assert get(store, 0, 30) == Kept(minutes([*range(10), 11, 12, *range(20, 30)]), ())
 
 
 def test_what_is_covered_without_a_bar_is_no_gap(store):
@@ -177,6 +188,8 @@ def test_each_fact_makes_another_series(store, fact):
     assert get(store, 0, 10, other).bars is None
     with pytest.raises(UsageError, match="another series"):
         store.put(other, minutes([0]), 0, MINUTE)
+    with pytest.raises(UsageError, match="another series"):
+        store.agrees(other, minutes([0]))
 
 
 @pytest.mark.parametrize(
@@ -233,6 +246,36 @@ def test_a_price_that_changed_on_disk_is_noticed(path, caplog):
         assert put(store, 0, 10)
     assert "checksum" in caplog.text
     assert path.with_name("bars.db.corrupt-1").is_file()
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    path = folder / "whole.db"
+    with BarsStore(path) as store:
+        for symbol in ("SPY", "QQQ"):
+            for first in range(0, 4000, 400):
+                put(store, first, first + 400, symbol=symbol)
+    return path
+
+
+ZEROS, ONES = bytes(4096), b"\xff" * 4096
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(100, 400_000),  # whose file it is lies before the first hundred
+    st.sampled_from([ZEROS, ONES]) | st.binary(max_size=9),
+    st.sampled_from([0, 1, 4096, 400_000]),
+)
+def test_whatever_befalls_its_bytes_the_bars_are_right_or_none(folder, whole, at, new, length):
+    content = whole.read_bytes()
+    path = folder / "damaged.db"
+    path.write_bytes(content[:at] + new + content[at + length :])
+    with BarsStore(path) as store:
+        kept = get(store, 0, 4000)
+        assert kept in (Kept(minutes(range(4000)), ()), Kept(None, ((0, 4000 * MINUTE),)))
+        assert put(store, 0, 10)
+        assert store.trouble is None
 
 
 def test_threads_share_a_store(store):

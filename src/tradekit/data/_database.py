@@ -23,21 +23,22 @@ Work = Callable[[sqlite3.Connection], T]
 _VERSION = 1
 # "tkbr": tells a cache of bars from any other database.
 _APPLICATION = 0x746B6272
+# As bytes, for a damaged text may be none.
 _TABLES = (
-    """CREATE TABLE chunks (
+    b"""CREATE TABLE chunks (
     series TEXT NOT NULL,
     number INTEGER NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (series, number)
 )""",
-    """CREATE TABLE series (
+    b"""CREATE TABLE series (
     name TEXT PRIMARY KEY,
     coverage BLOB NOT NULL
 )""",
 )
 _BEGINNING = f"""
 BEGIN IMMEDIATE;
-{";".join(_TABLES)};
+{";".join(table.decode() for table in _TABLES)};
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 COMMIT;
@@ -50,6 +51,11 @@ _INHERITED: list[sqlite3.Connection] = []
 
 class DamagedError(Exception):
     """What is in the file is not what was written there."""
+
+
+# SQLite quotes in its messages what it found, which may be no text.
+_DAMAGED = (DamagedError, UnicodeDecodeError)
+_TROUBLE = (sqlite3.Error, OSError, *_DAMAGED)
 
 
 class Database:
@@ -83,13 +89,13 @@ class Database:
         self._trouble: dict[str, str] = {}
         try:
             self._attempt("BEGIN", lambda _: None)
-        except (sqlite3.Error, OSError) as error:
+        except _TROUBLE as error:
             self._tell("read", error)
 
     @property
     def trouble(self) -> str | None:
         """Why the file could not be used when it was last tried; None when it could."""
-        return "; ".join(f"not {what}: {why}" for what, why in self._trouble.items()) or None
+        return "; ".join(f"not {what}: {why}" for what, why in self._trouble.copy().items()) or None
 
     def read(self, work: Work[T], otherwise: T) -> T:
         """Do work that sees one state of the file, whoever writes meanwhile.
@@ -127,7 +133,7 @@ class Database:
         with self._lock:
             try:
                 answer = self._attempt(begin, work)
-            except (sqlite3.Error, OSError, DamagedError, UsageError) as error:
+            except (*_TROUBLE, UsageError) as error:
                 self._tell(what, error)
                 return otherwise
             if self._trouble.pop(what, None):
@@ -137,7 +143,7 @@ class Database:
     def _attempt(self, begin: str, work: Work[T]) -> T:
         try:
             return self._transact(begin, work)
-        except (sqlite3.Error, DamagedError) as error:
+        except (sqlite3.Error, *_DAMAGED) as error:
             if not _is_damage(error):
                 raise
             self._set_aside(str(error))
@@ -190,13 +196,12 @@ class Database:
                     raise
                 with suppress(sqlite3.OperationalError):
                     database.execute("ROLLBACK")
-        application, version = _facts(database)
-        if application not in (0, _APPLICATION):
-            raise self._refusal("a database of another program", "another path")
+        (application, version), known = _facts(database), _tables(database) == _TABLES
         if application == _APPLICATION and version > _VERSION:
             raise self._refusal(f"version {version}", "a newer tradekit, or another path")
-        made = tuple(table.encode() for table in _TABLES)
-        if (application, version, _tables(database)) != (_APPLICATION, _VERSION, made):
+        if application not in (0, _APPLICATION) and not known:
+            raise self._refusal("a database of another program", "another path")
+        if (application, version, known) != (_APPLICATION, _VERSION, True):
             raise DamagedError("it has other tables than a cache of bars")
         # A commit survives the death of the process; only a power cut can undo the last ones.
         database.execute("PRAGMA synchronous = NORMAL")
@@ -238,7 +243,7 @@ class Database:
 def _is_damage(error: Exception) -> bool:
     # The lowest byte is the error itself; the others say more of it.
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, DamagedError) or (code is not None and code & 0xFF in _DAMAGE)
+    return isinstance(error, _DAMAGED) or (code is not None and code & 0xFF in _DAMAGE)
 
 
 def _facts(database: sqlite3.Connection) -> tuple[int, int]:
@@ -249,7 +254,6 @@ def _facts(database: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _tables(database: sqlite3.Connection) -> tuple[bytes, ...]:
-    """What made its tables, as bytes: a damaged text may be none."""
     said = database.execute(
         "SELECT CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
     )

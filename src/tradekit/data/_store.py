@@ -135,7 +135,8 @@ class BarsStore:
             columns.
         """
         start, end = _window(start, end)
-        _check(series, bars, start, end)
+        _same(series, bars)
+        _settled(bars, start, end)
         return self._database.write(lambda file: Shelf(file, series).put(bars, start, end))
 
     def get(self, series: Series, start: int, end: int) -> Kept:
@@ -195,7 +196,13 @@ class BarsStore:
         bool or None
             False when a price differs by more than rounding (1e-6): then history was adjusted
             anew since, and all of it should be forgotten. None where no bar is in both.
+
+        Raises
+        ------
+        UsageError
+            When the bars are of another series.
         """
+        _same(series, bars)
         return self._database.read(lambda file: Shelf(file, series).agrees(bars), None)
 
     def forget(self, series: Series) -> bool:
@@ -239,9 +246,12 @@ def _window(start: int, end: int) -> Interval:
     )
 
 
-def _check(series: Series, bars: Bars, start: int, end: int) -> None:
+def _same(series: Series, bars: Bars) -> None:
     if (theirs := Series.of(bars)) != series:
         raise UsageError("bars of another series", expected=series.name, got=theirs.name)
+
+
+def _settled(bars: Bars, start: int, end: int) -> None:
     reasons = {
         "bars, for an empty answer is none": not len(bars),
         "bars that are not stale": bars.stale_since is not None,
