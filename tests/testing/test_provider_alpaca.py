@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tradekit import BarsRequest, FixedClock
-from tradekit.data import SimulatedSource
+from tradekit import Bars, BarsRequest, FixedClock
+from tradekit.data import MemorySource, SimulatedSource
 from tradekit.testing import FakeProviders
 
 pytest.importorskip("alpaca")
@@ -234,3 +234,54 @@ def test_replies_have_the_shape_of_those_that_were_recorded(fake, market_data, r
     for key in at:
         ours, theirs = ours[key], theirs[key]
     assert set(ours) == set(theirs)
+
+
+def pairs():
+    """Two days of minutes, a trade in every second of them."""
+    time = np.datetime64("2024-03-07", "ns") + np.arange(2640) * np.timedelta64(1, "m")
+    price, volume = 60_000.0 + np.arange(2640), np.where(np.arange(2640) % 2, 0.0, 0.25)
+    return Bars("BTC/USD", "1Min", time, *[price] * 4, volume, calendar="24/7")
+
+
+def test_crypto_is_served_to_everybody_around_the_clock(vendor):
+    bars = pairs()
+    with FakeProviders(MemorySource([bars], clock=FixedClock(NOW)), symbols=("BTC/USD",)) as fake:
+        client = vendor.CryptoHistoricalDataClient(url_override=fake.urls["alpaca"])
+        minute = vendor.TimeFrame(1, vendor.TimeFrameUnit.Minute)
+        asked = {
+            "symbol_or_symbols": ["BTC/USD", "ETH/USD"],
+            "start": datetime(2024, 3, 7, tzinfo=UTC),
+        }
+        told = client.get_crypto_bars(vendor.CryptoBarsRequest(timeframe=minute, **asked)).data
+        latest = vendor.CryptoLatestQuoteRequest(symbol_or_symbols="BTC/USD")
+        quote = client.get_crypto_latest_quote(latest)["BTC/USD"]
+        hours = vendor.TimeFrame(1, vendor.TimeFrameUnit.Hour)
+        paged = client.get_crypto_bars(vendor.CryptoBarsRequest(timeframe=hours, limit=7, **asked))
+        movers = httpx.get(f"{fake.urls['alpaca']}/v1beta1/screener/crypto/movers", headers=KEYS)
+        stocks = httpx.get(f"{fake.urls['alpaca']}/v1beta1/screener/stocks/movers", headers=KEYS)
+    assert list(told) == ["BTC/USD"]
+    assert_same(told["BTC/USD"], bars[:2640])
+    assert {bar.trade_count for bar in told["BTC/USD"]} == {0, 1}
+    assert quote.bid_price < bars.close[-1] < quote.ask_price
+    assert [bar.timestamp.hour for bar in paged.data["BTC/USD"]] == list(range(7))
+    # The day before closed at 60000 + 1439, today's newest price is 60000 + 2639.
+    (mover,) = movers.json()["gainers"]
+    assert (mover["symbol"], mover["change"]) == ("BTC/USD", 1200.0)
+    assert stocks.json()["gainers"] == []
+
+
+def test_a_delayed_quote_is_a_quarter_of_an_hour_old(vendor):
+    now = datetime(2024, 3, 8, 18, tzinfo=UTC)
+    source = SimulatedSource(clock=FixedClock(now))
+    early = BarsRequest("SPY", "1Min", end=now - timedelta(minutes=15), limit=1, adjustment="split")
+    last = asyncio.run(source.fetch(early))["SPY"].close[-1]
+    with FakeProviders(source) as fake:
+        client = vendor.StockHistoricalDataClient("k", "s", url_override=fake.urls["alpaca"])
+        feed = {"symbol_or_symbols": "SPY", "feed": vendor.DataFeed.DELAYED_SIP}
+        quote = client.get_stock_latest_quote(vendor.StockLatestQuoteRequest(**feed))["SPY"]
+    assert quote.timestamp == now - timedelta(minutes=15)
+    assert quote.bid_price < last < quote.ask_price
+
+
+def test_a_feed_on_which_nothing_was_traded_tells_nothing(fake):
+    assert raw(fake, feed="otc").json() == {"bars": {}, "next_page_token": None}

@@ -76,6 +76,39 @@ def test_a_clock_that_goes_on_meanwhile_makes_no_bar_come_twice_or_never():
     assert rows.columns["close"][-1] == 16.0
 
 
+def around_the_clock(now):
+    """Minutes of a pair that rise by 1 each, from a Friday into the weekend."""
+    time = np.datetime64("2024-03-08", "ns") + np.arange(1500) * np.timedelta64(1, "m")
+    price = 100.0 + np.arange(1500)
+    bars = Bars("BTC/USD", "1Min", time, *[price] * 4, np.full(1500, 0.5), calendar="24/7")
+    clock = FixedClock(datetime.fromisoformat(now).replace(tzinfo=UTC))
+    return Market(MemorySource([bars], clock=clock), clock, ())
+
+
+def test_pairs_have_days_of_utc_that_do_not_end_with_the_week():
+    night = around_the_clock("2024-03-09T00:07")
+    rows = window(night, "5Min", "2024-03-08T23:50", "2024-03-09T01:00", ("BTC/USD",))["BTC/USD"]
+    assert rows.time[-1] == ns("2024-03-09T00:05")  # on a Saturday; two minutes of it are over
+    last = {name: column[-1] for name, column in rows.columns.items()}
+    # 24 hours are 1,440 minutes: 100 + 1445 and 100 + 1446.
+    assert last == {"open": 1545.0, "high": 1546.0, "low": 1545.0, "close": 1546.0, "volume": 1.0}
+    day = window(night, "1Day", "2024-03-08", "2024-03-09T00:07", ("BTC/USD",))["BTC/USD"]
+    assert day.time.tolist() == [ns("2024-03-08"), ns("2024-03-09")]
+    assert day.columns["open"].tolist() == [100.0, 1540.0]
+
+
+def test_pairs_are_quoted_in_small_ticks():
+    (today,) = asyncio.run(around_the_clock("2024-03-09T00:07").today(["BTC/USD"])).values()
+    assert (today.last, today.before, today.bid, today.ask) == (
+        1546.0,
+        1539.0,
+        1545.8454,
+        1546.1546,
+    )
+    cheap = Today("DOGE/USD", 0, 0.08, 0.08, 0.08, 0.08, 1.0, 0.08)
+    assert (cheap.bid, cheap.ask) == (0.079992, 0.080008)
+
+
 def test_a_window_may_be_one_moment():
     late = market("2024-03-08T22:00", climbing("2024-03-08T14:30", 20))
     rows = window(late, "5Min", "2024-03-08T14:35", "2024-03-08T14:35")["SPY"]

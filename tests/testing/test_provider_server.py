@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
+import socket
 import threading
 from contextlib import contextmanager
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,7 +23,8 @@ def serving(answer):
     try:
         yield server
     finally:
-        server.close()
+        if server._thread.is_alive():
+            server.close()
 
 
 def echo(name, asked):
@@ -97,3 +102,76 @@ def test_many_are_served_at_once():
         for client in clients:
             client.join(20)
     assert sorted(int(path[1:]) for _, path, _, _ in answers) == list(range(20))
+
+
+def test_one_connection_serves_many_questions_until_the_client_has_enough():
+    with serving(echo) as server:
+        asking = HTTPConnection(urlsplit(server.urls["one"]).netloc)
+        ports = set()
+        for close in ({}, {}, {"Connection": "close"}):
+            asking.request("GET", "/a", headers={"X-Key": "k", **close})
+            ports.add(asking.sock.getsockname()[1])
+            answer = asking.getresponse()
+            answer.read()
+        assert (len(ports), answer.getheader("Connection"), asking.sock) == (1, "close", None)
+
+
+def test_a_head_is_told_without_its_body_and_a_body_is_heard():
+    def heard(name, asked):
+        return reply([asked.method, asked.body.decode()])
+
+    with serving(heard) as server, httpx.Client() as client:
+        head = client.head(server.urls["one"])
+        post = client.post(server.urls["one"], content="x" * 100_000)
+    assert (head.status_code, head.content, int(head.headers["Content-Length"])) == (200, b"", 12)
+    assert post.json() == ["POST", "x" * 100_000]
+
+
+def test_thousands_of_symbols_fit_into_one_question():
+    names = ",".join(f"S{number}" for number in range(20_000))
+    with serving(echo) as server:
+        asking = HTTPConnection(urlsplit(server.urls["one"]).netloc)
+        asking.request("GET", f"/?symbols={names}", headers={"X-Key": "k"})
+        told = json.load(asking.getresponse())
+        asking.close()
+    assert told[2] == {"symbols": names}
+
+
+@pytest.mark.parametrize(
+    "said", [b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"]
+)
+def test_what_cannot_be_read_is_refused(said):
+    with serving(echo) as server, knock(server) as line:
+        line.sendall(said)
+        assert line.makefile("rb").read().startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@contextmanager
+def knock(server):
+    here = urlsplit(server.urls["one"])
+    with socket.create_connection((here.hostname, here.port), timeout=10) as line:
+        yield line
+
+
+def test_who_hangs_up_midway_disturbs_nobody(caplog):
+    huge = Reply(200, "x" * 10_000_000)
+    with serving(lambda name, _: huge if name == "one" else reply("well")) as server:
+        for said in (b"", b"GET / HT", b"GET / HTTP/1.1\r\n\r\n"):
+            with knock(server) as line:
+                line.sendall(said)
+        assert httpx.get(server.urls["two"]).text == "well"
+    assert caplog.text == ""
+
+
+def test_closing_does_not_wait_for_who_does_not_read():
+    begun = threading.Event()
+
+    def answer(*_):
+        begun.set()
+        return Reply(200, "x" * 10_000_000)
+
+    with serving(answer) as server, knock(server) as line:
+        line.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert begun.wait(10)
+        server.close()
+        assert not server._thread.is_alive()

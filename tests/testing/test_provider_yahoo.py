@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
@@ -155,22 +155,100 @@ def test_a_screen_that_yahoo_does_not_have_is_refused(fake):
     assert httpx.get(f"{fake.urls['yahoo']}{path}?scrIds=winners").status_code == 404
 
 
-def test_replies_have_the_shape_of_those_that_were_recorded(fake, market_data):
-    def recorded(name):
-        text = (market_data / f"recorded/yahoo/{name}.json").read_text("utf-8")
-        return json.loads(text)["response"]["body"]
+def chart(fake, **params):
+    return httpx.get(f"{fake.urls['yahoo']}/v8/finance/chart/SPY", params=params)
 
-    theirs = recorded("2025_chart-AAPL-2020-01-01-to-2020-01-03")["chart"]["result"][0]
-    url = f"{fake.urls['yahoo']}/v8/finance/chart/AAPL?range=5d&interval=1d&includePrePost=False"
-    ours = httpx.get(url).json()["chart"]["result"][0]
-    assert set(ours) == set(theirs)
-    assert set(ours["meta"]) <= set(theirs["meta"])
-    for name in ("quote", "adjclose"):
-        assert set(ours["indicators"][name][0]) == set(theirs["indicators"][name][0])
-    # Both stamp a day with the moment of its open, 09:30 in New York: 14:30 in winter.
-    assert ours["timestamp"][0] % 86_400 == theirs["timestamp"][0] % 86_400 == 52_200
-    path = "/v1/finance/screener/predefined/saved?scrIds=most_actives"
-    screen = httpx.get(f"{fake.urls['yahoo']}{path}").json()["finance"]["result"][0]
-    theirs = recorded("2025_screener-aggressive_small_caps")["finance"]["result"][0]
-    assert set(screen) <= set(theirs)
-    assert set(screen["quotes"][0]) <= set(theirs["quotes"][0])
+
+@pytest.mark.parametrize(
+    ("interval", "days", "told"),
+    [
+        ("1m", 30, "The requested range must be within the last 30 days."),
+        ("2m", 60, "The requested range must be within the last 60 days."),
+        ("90m", 60, "The requested range must be within the last 60 days."),
+        ("1h", 730, "The requested range must be within the last 730 days."),
+    ],
+)
+def test_bars_within_the_day_reach_back_so_many_days(fake, interval, days, told):
+    first = int((NOW - timedelta(days=days)).timestamp())
+    span = {"interval": interval, "period2": first + 86_400}
+    assert chart(fake, period1=first, **span).status_code == 200
+    refused = chart(fake, period1=first - 1, **span)
+    error = refused.json()["chart"]["error"]
+    assert (refused.status_code, error["code"]) == (422, "Unprocessable Entity")
+    asked = f"startTime={first - 1} and endTime={first + 86_400}"
+    assert error["description"] == f"{interval} data not available for {asked}. {told}"
+
+
+def test_one_answer_holds_eight_days_of_minutes(fake):
+    last = int(NOW.timestamp())
+    eight = {"interval": "1m", "period1": last - 8 * 86_400, "period2": last}
+    assert chart(fake, **eight).status_code == 200
+    refused = chart(fake, **{**eight, "period1": last - 8 * 86_400 - 1})
+    assert refused.status_code == 422
+    assert "Only 8 days worth of 1m granularity" in refused.json()["chart"]["error"]["description"]
+
+
+def test_windows_that_cannot_be_are_refused(fake):
+    assert chart(fake, period1="yesterday").status_code == 400
+    assert chart(fake, period1=1709900000, period2=1709800000).status_code == 400
+
+
+def test_the_price_of_this_moment_comes_off_the_grid_while_the_exchange_is_open():
+    now = datetime(2024, 3, 8, 18, 2, 7, tzinfo=UTC)
+    source = SimulatedSource(clock=FixedClock(now))
+    with FakeProviders(source) as fake:
+        (told,) = chart(fake, range="1d", interval="5m", events="").json()["chart"]["result"]
+        day = chart(fake, range="5d", interval="1d").json()["chart"]["result"][0]
+        past = chart(fake, period1=1709821800, period2=1709920800, interval="5m").json()
+    minutes = asyncio.run(source.fetch(BarsRequest("SPY", "1Min", limit=2, adjustment="split")))
+    bar, live = ({n: c[i] for n, c in told["indicators"]["quote"][0].items()} for i in (-2, -1))
+    assert told["timestamp"][-2:] == [1709920800, 1709920927]  # 18:00:00 and 18:02:07
+    price = minutes["SPY"].close[-1]
+    assert bar["close"] == price
+    assert live == {**dict.fromkeys(("open", "high", "low", "close"), price), "volume": 0}
+    assert day["timestamp"][-1] == 1709920927  # today's row is stamped now
+    assert past["chart"]["result"][0]["timestamp"][-1] == 1709920500  # 17:55: it ends before now
+
+
+def test_yfinance_makes_one_bar_of_the_one_that_runs_and_the_price_of_this_moment(yfinance):
+    now = datetime(2024, 3, 8, 18, 2, 7, tzinfo=UTC)
+    with FakeProviders(SimulatedSource(clock=FixedClock(now))) as fake:
+        frame = history(yfinance, fake, interval="5m", period="1d")
+    assert [f"{time:%H:%M:%S}" for time in frame.index[-2:]] == ["12:55:00", "13:00:00"]
+
+
+def test_dividends_and_splits_are_those_of_the_source(yfinance):
+    span = {"start": datetime(2023, 1, 1, tzinfo=UTC), "end": datetime(2024, 3, 1, tzinfo=UTC)}
+    source = SimulatedSource(clock=FixedClock(datetime(2024, 3, 1, tzinfo=UTC)))
+    actions = [a for a in source.actions("SPY") if a.session.year >= 2023]
+    with FakeProviders(source) as fake:
+        frame = history(yfinance, fake, actions=True, **span)
+    for column, kind in (("Dividends", "dividend"), ("Stock Splits", "split")):
+        told = {time.date(): value for time, value in frame[column].items() if value}
+        wanted = {a.session: pytest.approx(a.value, abs=1e-6) for a in actions if a.kind == kind}
+        assert told == wanted
+    assert frame["Dividends"].any()
+
+
+def test_a_dividend_stands_in_the_first_bar_of_its_day(yfinance, fake):
+    # SPY pays 2.0214 on 2024-02-12, a Monday.
+    span = {"start": datetime(2024, 2, 9, tzinfo=UTC), "end": datetime(2024, 2, 14, tzinfo=UTC)}
+    frame = history(yfinance, fake, interval="5m", auto_adjust=False, **span)
+    (paid,) = frame["Dividends"][frame["Dividends"] > 0].items()
+    assert (f"{paid[0]:%Y-%m-%d %H:%M}", paid[1]) == ("2024-02-12 09:30", pytest.approx(2.0214))
+
+
+def test_screens_can_be_asked_by_a_query_and_from_a_rank_on(yfinance, fake):
+    yfinance.Ticker("SPY", session=fake.yahoo_session())
+    everybody = yfinance.screen("most_actives", count=5)["quotes"]
+    rising = yfinance.EquityQuery("gt", ["percentchange", 0])
+    told = yfinance.screen(rising, sortField="percentchange", sortAsc=True)["quotes"]
+    changes = [quote["regularMarketChangePercent"] for quote in told]
+    assert changes == sorted(changes)
+    assert {q["symbol"] for q in told} == {
+        q["symbol"] for q in everybody if q["regularMarketChangePercent"] > 0
+    }
+    # The query behind the name asks for more than five million shares, as all of these have.
+    rest = yfinance.screen("most_actives", offset=3)["quotes"]
+    busy = [q["symbol"] for q in everybody if q["regularMarketVolume"] > 5_000_000]
+    assert [quote["symbol"] for quote in rest] == busy[3:]

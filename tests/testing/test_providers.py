@@ -35,6 +35,7 @@ PROVIDERS = ("alpaca", "iex", "yahoo")
 def fake(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        asyncio.run(SOURCE.fetch(BarsRequest("SPY", "5Min", **WEEK)))  # the first takes its time
         with FakeProviders(SOURCE, seed=3) as fake:
             yield fake
 
@@ -232,6 +233,44 @@ def test_a_429_says_how_long_to_wait_or_does_not(fake, fault, told):
         fake.break_next(provider, fault)
         answer = httpx.get(f"{fake.urls[provider]}/iex/SPY")
         assert (answer.status_code, answer.headers.get("Retry-After")) == (429, told)
+
+
+def test_a_limit_that_is_only_said_says_when_it_is_over(fake):
+    fake.break_next("alpaca", "limit")
+    headers = httpx.get(f"{fake.urls['alpaca']}/v2/clock").headers
+    told = {name: int(headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset")}
+    reset = CLOCK.now().timestamp() + 60
+    assert told == {"Limit": 200, "Remaining": 0, "Reset": reset}
+    assert "X-RateLimit-Limit" not in httpx.get(f"{fake.urls['alpaca']}/v2/clock").headers
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_is_only_read_cannot_be_written(fake, provider):
+    url = f"{fake.urls[provider]}/iex/SPY"
+    assert [httpx.request(how, url).status_code for how in ("POST", "DELETE")] == [405, 405]
+    assert httpx.head(url).content == b""
+
+
+def test_a_hundred_questions_at_once_are_answered_alike(fake):
+    async def ask():
+        params = {"resampleFreq": "30min", "token": "t"}
+        url = f"{fake.urls['iex']}/iex/SPY/prices"
+        async with httpx.AsyncClient(timeout=30) as client:
+            answers = await asyncio.gather(*(client.get(url, params=params) for _ in range(100)))
+        return {answer.text for answer in answers}
+
+    (told,) = asyncio.run(ask())
+    assert told.count("date") == 13  # of 30 minutes
+
+
+def test_several_listen_at_once_and_each_fails_alone():
+    with FakeProviders(SOURCE) as one, FakeProviders(SOURCE) as other:
+        one.break_next("iex", "503")
+        told = [
+            httpx.get(f"{fake.urls['iex']}/iex/SPY?token=t").status_code for fake in (one, other)
+        ]
+    assert told == [503, 200]
+    assert len(one.requests) == len(other.requests) == 1
 
 
 def test_every_request_is_recorded(fake):
