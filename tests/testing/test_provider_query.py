@@ -56,6 +56,7 @@ def told(fake, path, **params):
         (COINS, {"symbols": "BTCUSD"}),
         (COINS.replace("/us/", "/mars/"), {"symbols": "BTC/USD"}),
         (QUOTES, {"feed": "nyse"}),
+        (QUOTES, {"currency": "EUR"}),  # Alpaca converts; the truth cannot
         (ACTIVES, {"top": "101"}),
         (ACTIVES, {"by": "price"}),
         (MOVERS, {"top": "51"}),

@@ -18,6 +18,7 @@ from ._provider_query import (
     PLACES,
     adjustment,
     among,
+    dollars,
     feed,
     invalid,
     number,
@@ -112,6 +113,7 @@ class Alpaca(Dialect):
         return self._pages[question]
 
     async def _asked(self, params: Mapping[str, str], pairs: bool) -> list[Rows]:
+        dollars(params)
         names, length = symbols(params, pairs), timeframe(params)
         first, last = span(params, self._market.now, names[0])
         tape = "sip" if pairs else feed(params)
@@ -124,6 +126,7 @@ class Alpaca(Dialect):
         return [seen(found[s]).take(slice(None, None, step)) for s in sorted(found)]
 
     async def _quotes(self, params: Mapping[str, str]) -> dict[str, Any]:
+        dollars(params)
         tape, market = feed(params, latest=True), self._market
         if tape == "delayed_sip":
             market = attrs.evolve(market, clock=FixedClock(from_ns(market.now) - _BEHIND))

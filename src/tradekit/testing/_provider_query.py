@@ -57,6 +57,11 @@ def number(params: Mapping[str, str], name: str, default: int, most: int) -> int
     return int(text)
 
 
+def dollars(params: Mapping[str, str]) -> None:
+    """Refuse prices in another currency: the truth has them in dollars alone."""
+    among("currency", params.get("currency", "USD"), ("USD",))
+
+
 def symbols(params: Mapping[str, str], pairs: bool = False) -> list[str]:
     """Take names in order, each once; one that cannot be refuses all."""
     named = sorted(set(filter(None, params.get("symbols", "").split(","))))
