@@ -22,6 +22,7 @@ from .._core.request import BarsRequest, Capabilities
 from .._core.timeframe import Timeframe
 from ._alpaca_client import Clients, RefusedError, vendor
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote
+from ._secret import Secret
 
 _KEYS = ("APCA_API_KEY_ID", "ALPACA_API_KEY")
 _SECRETS = ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY")
@@ -106,6 +107,7 @@ class AlpacaSource(Remote):
         timeout: timedelta = TIMEOUT,
         clock: Clock | None = None,
     ) -> None:
+        key, secret = Secret.of(key), Secret.of(secret)  # nobody who looks at this frame sees them
         if feed not in ("sip", "iex"):
             expected = "'sip' or 'iex'"
             raise UsageError("no such feed", expected=expected, got=repr(feed), hint="feed='iex'")
@@ -296,8 +298,8 @@ def _times(told: Sequence[str]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
     return np.array([text[:-1] for text in told], dtype="M8[ns]")
 
 
-def _given(value: str | None, variables: tuple[str, ...]) -> str:
-    found = value or next(filter(None, map(os.environ.get, variables)), None)
+def _given(value: Secret | None, variables: tuple[str, ...]) -> Secret:
+    found = value or next(map(Secret, filter(None, map(os.environ.get, variables))), None)
     if not found:
         raise CredentialsError(
             "alpaca needs a key and a secret",

@@ -21,6 +21,7 @@ from .._core.faults import COLUMNS, PRICES
 from .._core.request import Capabilities
 from ._flights import Flights
 from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed
+from ._secret import Secret
 from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class IEXSource(Remote):
         timeout: timedelta = TIMEOUT,
         clock: Clock | None = None,
     ) -> None:
-        self._token = token or os.environ.get(_KEY, "")
+        token = Secret.of(token)  # nobody who looks at this frame sees it
+        self._token = token or Secret(os.environ.get(_KEY, ""))
         if not self._token:
             raise CredentialsError(
                 "iex needs a token of Tiingo",
