@@ -379,6 +379,7 @@ AT_THE_DESK = (
 )
 
 
+@pytest.mark.slow
 def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage):
     truth = {
         "SPY": TRUTH["SPY"],
@@ -404,7 +405,7 @@ def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage):
         await until(lambda: here.said(UP) or here.said(DOWN))
         number = 0
         while number < 1_000:
-            number = min(1_000, number + int(rng.integers(1, 11)))
+            number = min(1_000, number + int(rng.integers(1, 15)))
             over = datetime.fromtimestamp(labels()[number - 1] / 1e9, UTC) + MINUTE
             here.clock.move_to(over)
             await complete(here, 0.02)

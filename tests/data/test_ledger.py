@@ -197,14 +197,16 @@ def test_failures_are_repeated_soon_then_later_and_not_before_they_may():
 
 def test_a_hole_is_given_up_after_many_failures_and_when_many_wait():
     account = ledger()
-    for number in (2, 3):
+    account.hear(minute(0), at(9))
+    assert given(account, at(9)) == [0]
+    for number in (0, 3, 4):  # the first one again: it does not wait for anything
         account.hear(minute(number), at(9))
     for _ in range(6):
         account.failed(at(9), 0)
     assert account.give_up(failures=6, held=3) is None
-    account.hear(minute(4), at(9))
+    account.hear(minute(5), at(9))
     assert account.give_up(failures=7, held=3) is None
-    assert account.give_up(failures=6, held=3) == (at(0), at(2))
-    assert given(account, at(9)) == [2, 3, 4]
-    account.learn(answer(0, 1, 2, 3, 4))
+    assert account.give_up(failures=6, held=3) == (at(1), at(3))
+    assert given(account, at(9)) == [3, 4, 5]
+    account.learn(answer(0, 1, 2, 3, 4, 5))
     assert given(account, at(9)) == []

@@ -456,7 +456,7 @@ def test_nothing_is_left_behind_in_any_loop_or_thread():
     assert left == [set()] * 13
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_thousand_minutes_come_once_and_in_order_whatever_line_and_desk_do(seed):
     rng = random.Random(seed)
     bars = [
@@ -482,9 +482,9 @@ def test_a_thousand_minutes_come_once_and_in_order_whatever_line_and_desk_do(see
                 for symbol, which in rng.sample(news, len(news)):
                     desk.say(symbol, which)
                 desk.answers = [rng.choice([None, None, None, DOWN, damaged])]
-                await turns(rng.randint(0, 20))
+                await turns(rng.randint(0, 12))
                 desk.clock.move_to(desk.clock.now() + timedelta(seconds=rng.randint(0, 59)))
-                await turns(rng.randint(0, 20))
+                await turns(rng.randint(0, 12))
             desk.answers = []
             last = desk.clock.now() - OPEN
             await desk.pass_on(0, last.total_seconds() + 90)

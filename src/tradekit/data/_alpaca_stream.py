@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from .._core.bar import Bar
 from .._core.calendar import calendar_for
 from .._core.clock import from_ns, to_ns
-from .._core.errors import SourceError
 from .._core.timeframe import Timeframe
 from ._alpaca_client import changed, vendor
 from ._ledger import MINUTE, running
@@ -161,8 +160,6 @@ class _Call:
                 await self._client._start_ws()
             await self._subscribe()
             await self._client._consume()
-        except SourceError:
-            raise
         except _HungUpError as error:
             return f"{error}"
         except TimeoutError:

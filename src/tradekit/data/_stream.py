@@ -110,8 +110,9 @@ async def follow(
     >>> f"{asyncio.run(first()).time:%H:%M}"
     '20:58'
     """
-    follower = _Follower(fetch, timeframe, clock, to_ns(clock.now()), settle)
-    follower.owe(symbols, calendar)
+    begin, wait = to_ns(clock.now()), settle // timedelta(microseconds=1) * 1_000
+    ledgers = [Ledger(s, timeframe, calendar_for(calendar(s)), begin, wait) for s in symbols]
+    follower = _Follower(fetch, timeframe, clock, wait, ledgers)
     await follower.try_it()
     possible = timeframe.is_intraday and timeframe.seconds % MINUTE.seconds == 0
     tasks = [asyncio.ensure_future(line(follower.hear))] if line and possible else []
@@ -141,11 +142,15 @@ class _Follower:
     """The accounts of all symbols, and the looks that settle them."""
 
     def __init__(
-        self, fetch: Fetch, timeframe: Timeframe, clock: Clock, begin: int, settle: timedelta
+        self,
+        fetch: Fetch,
+        timeframe: Timeframe,
+        clock: Clock,
+        settle: int,
+        ledgers: Iterable[Ledger],
     ) -> None:
         self._fetch, self._timeframe, self._clock = fetch, timeframe, clock
-        self._begin, self._settle = begin, settle // timedelta(microseconds=1) * 1_000
-        self._ledgers: dict[str, Ledger] = {}
+        self._settle, self._ledgers = settle, {ledger.symbol: ledger for ledger in ledgers}
         self._ready: list[Bar] = []
         self._news = asyncio.Event()
         self._blind_since, self._looks_in_vain = 0, 0
@@ -153,14 +158,6 @@ class _Follower:
     @property
     def _now(self) -> int:
         return to_ns(self._clock.now())
-
-    def owe(self, symbols: Sequence[str], calendar: Callable[[str], str]) -> None:
-        """Open an account for each symbol."""
-        for symbol in symbols:
-            hours = calendar_for(calendar(symbol))
-            self._ledgers[symbol] = Ledger(
-                symbol, self._timeframe, hours, self._begin, self._settle
-            )
 
     async def try_it(self) -> None:
         """Ask for one bar of each symbol, to learn at once what could never be had."""
@@ -196,23 +193,24 @@ class _Follower:
         while True:
             await asyncio.sleep(_POLL)
             self._settle_up()
-            if any(ledger.look_at <= self._now for ledger in self._ledgers.values()):
+            now = self._now
+            if any(ledger.look_at <= now for ledger in self._ledgers.values()):
                 await self._look()
                 self._news.set()
 
     def _settle_up(self) -> None:
         now = self._now
-        for ledger in self._ledgers.values():
+        for ledger in self._due(now):
             self._ready += ledger.give(now)
         if self._ready:
             self._looks_in_vain = 0
 
-    def _missing(self, until: int) -> list[Ledger]:
+    def _due(self, until: int) -> list[Ledger]:
         return [ledger for ledger in self._ledgers.values() if ledger.due <= until]
 
     async def _look(self) -> None:
         until = self._now - self._settle
-        asked = self._missing(until)
+        asked = self._due(until)
         far = max(ledger.next for ledger in asked) - _FAR * self._timeframe.ns
         parts = [[x for x in asked if x.next >= far], [x for x in asked if x.next < far]]
         answers = await asyncio.gather(*(self._ask_for(part, until) for part in parts if part))
@@ -228,7 +226,7 @@ class _Follower:
         self._tell(asked, failures)
         self._settle_up()
         now = self._now
-        for ledger in self._missing(until):
+        for ledger in self._due(until):
             if (error := failures.get(ledger.symbol)) is None:
                 ledger.looked(now, until)
             else:
@@ -277,9 +275,10 @@ class _Follower:
             self._blind_since = now
         self._looks_in_vain += 1
         if self._looks_in_vain >= _FAILURES and now - self._blind_since >= _BLIND:
+            since = from_ns(min(ledger.next for ledger in asked))
             raise SourceError(
                 f"no {self._timeframe} bar could be looked at for a quarter of an hour",
-                expected=f"bars from {(since := from_ns(min(x.next for x in asked)))} on",
+                expected=f"bars from {since} on",
                 got=f"{error}",
                 hint="fetch from there, and stream again when the source answers",
                 since=since,
