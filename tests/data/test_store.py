@@ -20,7 +20,6 @@ from tradekit.data._store import BarsStore, Kept
 from tradekit.testing import any_bars
 
 MINUTE = 60 * 10**9
-DAY = 1440 * MINUTE
 
 # Puts answers of 1000 minutes over and over, and says after each how many it has kept.
 WRITER = """
@@ -28,7 +27,8 @@ import sys
 from datetime import timedelta
 import numpy as np
 from tradekit import Bars
-from tradekit.data._store import BarsStore, Series
+from tradekit.data._shelf import Series
+from tradekit.data._store import BarsStore
 path, symbol, most = sys.argv[1], sys.argv[2], int(sys.argv[3])
 store, width = BarsStore(path, busy_timeout=timedelta(seconds=20)), 1000
 for i in range(most):

@@ -119,7 +119,7 @@ class BarsStore:
         series : Series
             Theirs.
         bars : Bars
-            Settled, at least one, all labelled within the interval. Joined columns are not kept.
+            Settled, at least one, all labelled within the interval, without joined columns.
         start, end : int
             The interval, in nanoseconds since 1970 UTC, without its end.
 
@@ -252,14 +252,13 @@ def _same(series: Series, bars: Bars) -> None:
 
 
 def _settled(bars: Bars, start: int, end: int) -> None:
-    reasons = {
-        "bars, for an empty answer is none": not len(bars),
-        "bars that are not stale": bars.stale_since is not None,
-        "bars without joined columns": bool(bars.extra),
-        "bars within the interval": bool(len(bars))
-        and not start <= bars.time[0] <= bars.time[-1] < end,
+    needs = {
+        "at least one bar, for an empty answer is none": len(bars) > 0,
+        "bars that are not stale": bars.stale_since is None,
+        "bars without joined columns": not bars.extra,
+        "bars within the interval": ((start <= bars.time) & (bars.time < end)).all(),
     }
-    for expected, broken in reasons.items():
-        if broken:
+    for expected, met in needs.items():
+        if not met:
             got = f"{bars!r} for {start} to {end}"
             raise UsageError("these bars cannot be kept", expected=expected, got=got)
