@@ -121,6 +121,12 @@ def test_three_of_a_kind_or_three_opinions_leave_nobody_out():
     assert odd_one_out({"a": bars(1, 2, 3), "b": bars(2, 3, 4), "c": bars(4, 5, 6)}) is None
 
 
+def test_where_one_agrees_with_both_ends_nobody_is_odd():
+    # A step of 0.15 % is within the tolerance, two steps are not.
+    steps = [bars(*np.array([100, 101, 102]) * far) for far in (1, 1.0015, 1.003)]
+    assert odd_one_out(dict(zip("abc", steps, strict=True))) is None
+
+
 def test_of_two_nobody_is_the_odd_one():
     assert odd_one_out({"a": bars(1, 2, 3), "b": bars(2, 3, 4)}) is None
 
