@@ -141,7 +141,7 @@ class Lineup:
         try:
             return self._makers[name]()
         except SourceError as error:
-            return error
+            return error.with_traceback(None)
         except Exception as error:
             got = f"{type(error).__name__}: {error}"
             hint = "hand in the source itself: sources=[...]"

@@ -193,10 +193,9 @@ class Remote(Failures, DataSource):
         """Let a thread of the crew do what blocks, and say what became of it in our words."""
         try:
             return await self._crew.run(work, patience=self._patience)
-        except SourceError:
-            raise
         except Exception as error:
-            failure = self._failure(error)
+            # Without the frames in which it worked, whose variables hold what the vendor said.
+            failure = self._failure(error).with_traceback(None)
         raise failure from failure.__cause__
 
     async def _each(
