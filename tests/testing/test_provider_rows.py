@@ -123,3 +123,9 @@ def test_what_iex_lacks_depends_on_symbol_and_seed_but_not_on_the_window():
     seen, within = (on_iex(rows, Timeframe("1Min"), 0).time for rows in (whole, part))
     assert within.tolist() == seen[np.isin(seen, part.time)].tolist()
     assert on_iex(whole, Timeframe("1Min"), 1).time.tolist() != seen.tolist()
+
+
+def test_the_days_of_pairs_are_those_of_utc():
+    time = np.array(["2024-03-09T02:00", "2024-03-10T02:00"], "M8[ns]").astype("i8")
+    assert [str(day) for day in Rows("BTC/USD", time, {}).dates] == ["2024-03-09", "2024-03-10"]
+    assert [str(day) for day in Rows("SPY", time, {}).dates] == ["2024-03-08", "2024-03-09"]
