@@ -124,7 +124,7 @@ async def until(condition, seconds=5.0):
 def stage(log):
     """Runs a scene: ``stage(scene, timeframe=..., **of the providers)``."""
 
-    def run(scene, truth=TRUTH, timeframe="1Min", feed="sip", begin=OPEN, seconds=0.4, **options):
+    def run(scene, truth=TRUTH, timeframe="1Min", feed="sip", begin=OPEN, seconds=3.0, **options):
         clock = ReplayClock(begin)
         source = MemorySource(truth, clock=clock)
 
@@ -138,7 +138,7 @@ def stage(log):
             finally:
                 task.cancel()
                 await asyncio.wait([task])
-            assert asyncio.all_tasks() == {asyncio.current_task()}
+            await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
             return here
 
         with FakeProviders(source, **options) as fake:

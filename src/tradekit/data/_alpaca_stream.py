@@ -109,6 +109,8 @@ class Line:
             await self._opening()
             call = _Call(self, self._source, self._symbols, hear)
             why = await call.end()
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError  # websockets forgets it while it says goodbye
             if _TOO_POOR in why and call.feed == "sip":
                 self._source._degrade()
                 continue

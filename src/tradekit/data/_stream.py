@@ -26,6 +26,7 @@ Line: TypeAlias = Callable[[Hear], Awaitable[None]]
 
 SETTLE = timedelta(seconds=5)
 _POLL = 0.02  # seconds between two looks at the clock
+_GOODBYE = 1.0  # seconds for hanging up politely
 _FAR = 20  # bars behind the others: who lacks more is asked for apart, lest all rows come again
 _FAILURES = 6  # looks in a row that must fail before anything is given up
 _HELD = 3  # bars that wait behind a hole before it is given up
@@ -130,11 +131,11 @@ async def follow(
 
 
 async def _end(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """Cancel until it helps: websockets hears nothing of it while it says goodbye."""
+    """Cancel, and again should that be lost: Python 3.11 forgets it where an answer just came."""
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
-        await asyncio.wait(pending, timeout=_POLL)
+        await asyncio.wait(pending, timeout=_GOODBYE)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
