@@ -225,6 +225,12 @@ def test_a_window_that_begins_late_is_short(start, answer, late):
     assert (told is not None and told.fault == "short") == late
 
 
+def test_a_window_that_holds_fewer_bars_than_the_limit_is_not_short():
+    both = BarsRequest("SPY", "5Min", start=at("2024-03-08T14:30"), limit=9)
+    assert shortage(SOURCE, both, bars("2024-03-08T14:30", "2024-03-08T14:35")) is None
+    assert shortage(SOURCE, both, bars("2024-03-08T14:35")).fault == "short"
+
+
 def test_the_lunch_break_in_tokyo_is_no_late_beginning():
     # Tokyo rests from 02:30 to 03:30 UTC.
     afternoon = bars("2024-03-08T03:30", calendar="XTKS")

@@ -245,12 +245,12 @@ def shortage(source: DataSource, request: BarsRequest, bars: Bars) -> SourceErro
     SourceError or None
         Carries ``fault="short"``; whether it is one, only a longer answer can tell.
     """
-    if request.limit is not None:
-        if len(bars) >= request.limit:
-            return None
-        expected = f"{request.limit} {bars.timeframe} bars"
-    elif request.start is not None and _begins_late(bars, to_ns(request.start)):
+    if request.limit is not None and len(bars) >= request.limit:
+        return None
+    if request.start is not None and _begins_late(bars, to_ns(request.start)):
         expected = f"{bars.timeframe} bars since {request.start:%Y-%m-%d %H:%M} UTC"
+    elif request.start is None and request.limit is not None:
+        expected = f"{request.limit} {bars.timeframe} bars"
     else:
         return None
     return _odd(
