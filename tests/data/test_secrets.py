@@ -184,7 +184,6 @@ def test_a_server_that_echoes_keys_makes_nobody_repeat_them(ear, provider, make,
     assert not ear.keys()
 
 
-@pytest.mark.xfail(strict=True, reason="the frames of an error hold what came")
 def test_a_server_that_takes_a_key_for_a_symbol_makes_nobody_repeat_it(ear, provider):
     provider.answer = lambda *_: (200, {"bars": {SECRET: []}, "next_page_token": None})
     ear.texts += said(alpaca(provider.url), BarsRequest("SPY", "5Min", **WEEK))
@@ -236,14 +235,13 @@ def test_nobody_who_listens_hears_no_key(ear, make):
 
 
 VARIABLES = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "ALPACA_API_KEY", "ALPACA_SECRET_KEY")
-HELD = pytest.mark.xfail(strict=True, reason="a constructor's own frame holds what it was given")
 HALF_MADE = pytest.mark.xfail(strict=True, reason="a manager that is half made has no repr")
 REFUSED = [
-    pytest.param(lambda: AlpacaSource(KEY, SECRET, feed="nope"), id="feed", marks=HELD),
-    pytest.param(lambda: AlpacaSource(KEY, SECRET, timeout=4), id="timeout", marks=HELD),
-    pytest.param(lambda: AlpacaSource(KEY), id="no secret", marks=HELD),
-    pytest.param(lambda: AlpacaSource(secret=SECRET), id="no key", marks=HELD),
-    pytest.param(lambda: IEXSource(TOKEN, timeout=4), id="timeout of iex", marks=HELD),
+    pytest.param(lambda: AlpacaSource(KEY, SECRET, feed="nope"), id="feed"),
+    pytest.param(lambda: AlpacaSource(KEY, SECRET, timeout=4), id="timeout"),
+    pytest.param(lambda: AlpacaSource(KEY), id="no secret"),
+    pytest.param(lambda: AlpacaSource(secret=SECRET), id="no key"),
+    pytest.param(lambda: IEXSource(TOKEN, timeout=4), id="timeout of iex"),
     pytest.param(lambda: MultiSourceDataManager(KEY, SECRET, sources=[]), marks=HALF_MADE),
     pytest.param(lambda: MultiSourceDataManager(KEY, SECRET, timeout=4), marks=HALF_MADE),
 ]
@@ -260,7 +258,6 @@ def test_a_constructor_that_refuses_tells_no_key(monkeypatch, make):
     assert not with_keys(told_by(error))
 
 
-@pytest.mark.xfail(strict=True, reason="why a source is absent holds the frames that made it")
 def test_a_manager_tells_no_key_of_the_sources_that_it_makes(ear, monkeypatch):
     monkeypatch.setenv("TIINGO_API_KEY", TOKEN)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody leaves this machine
