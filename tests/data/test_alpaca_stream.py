@@ -6,46 +6,23 @@ import asyncio
 import logging
 import threading
 import traceback
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from tradekit import Bars, CredentialsError, ReplayClock, SourceError
-from tradekit._core.calendar import calendar_for
-from tradekit._core.clock import to_ns
+from tradekit import CredentialsError, ReplayClock, SourceError
+from tradekit._core.clock import from_ns, to_ns
 from tradekit.data import MemorySource, _alpaca, _alpaca_stream, _stream
 from tradekit.data._alpaca_client import vendor
 from tradekit.data._alpaca_stream import Line
 from tradekit.testing import FakeProviders
 
+from .desk import MINUTE, OPEN, labels, minutes
+
 pytest.importorskip("alpaca")
 
-OPEN = datetime(2024, 7, 2, 13, 30, tzinfo=UTC)  # a Tuesday; the day after ends early
-MINUTE = timedelta(minutes=1)
 UP, DOWN = "the stream is up", "the stream is down"
-
-
-def labels():
-    """Every minute from Tuesday to Monday: 390 + 210 + 390 + 390, for Thursday is a holiday."""
-    nyse = calendar_for()
-    first = int(nyse.opens.searchsorted(to_ns(OPEN)))
-    days = zip(nyse.opens[first : first + 4], nyse.closes[first : first + 4], strict=True)
-    return np.concatenate([np.arange(opened, over, 60 * 10**9) for opened, over in days])
-
-
-def minutes(symbol, seed, share=1.0, since=0):
-    """A share of all minutes, from one of them on."""
-    rng, time = np.random.default_rng(seed), labels()
-    close = np.round(100 + np.cumsum(rng.normal(0, 0.05, len(time))), 2)
-    open_ = np.concatenate([[100.0], close[:-1]])
-    high, low = np.maximum(open_, close) + 0.01, np.minimum(open_, close) - 0.01
-    volume = rng.integers(1, 1_000, len(time)) * 100
-    kept = np.flatnonzero((rng.random(len(time)) < share) & (np.arange(len(time)) >= since))
-    columns = (column[kept] for column in (time, open_, high, low, close, volume))
-    return Bars(symbol, "1Min", *columns)
-
-
 TRUTH = {"SPY": minutes("SPY", 0), "QQQ": minutes("QQQ", 1), "IBM": minutes("IBM", 2)}
 
 
@@ -379,45 +356,40 @@ AT_THE_DESK = (
 )
 
 
-@pytest.mark.slow
-def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage):
-    truth = {
-        "SPY": TRUTH["SPY"],
-        "QQQ": TRUTH["QQQ"],
-        "RARE": minutes("RARE", 3, share=0.3),
-        "NEW": minutes("NEW", 4, since=450),
-    }
-    rng = np.random.default_rng(7)
-    line = dict.fromkeys(ON_THE_LINE, 0.02) | {"drop": 0.01, "hang": 0.01, "401": 0.1, "429": 0.1}
-    desk = dict.fromkeys(AT_THE_DESK, 0.01) | {"hang": 0.01}
+async def complete(here, closes, seconds):
+    """Tell whether all bars that are closed have come, or will so soon."""
+    due = int(closes.searchsorted(to_ns(here.clock.now()), side="right"))
+    try:
+        await until(lambda: len(here.bars) >= due, seconds)
+    except TimeoutError:
+        return False
+    return True
 
-    closes = np.sort(np.concatenate([bars.close_time for bars in truth.values()]))
 
-    async def complete(here, seconds):
-        due = int(closes.searchsorted(to_ns(here.clock.now()), side="right"))
-        try:
-            await until(lambda: len(here.bars) >= due, seconds)
-        except TimeoutError:
-            return False
-        return True
-
-    async def scene(here):
-        await until(lambda: here.said(UP) or here.said(DOWN))
-        number = 0
-        while number < 1_000:
-            number = min(1_000, number + int(rng.integers(1, 15)))
-            over = datetime.fromtimestamp(labels()[number - 1] / 1e9, UTC) + MINUTE
-            here.clock.move_to(over)
-            await complete(here, 0.02)
-            here.clock.move_to(over + timedelta(seconds=int(rng.integers(5, 60))))
-            await complete(here, 0.02)
-        for _ in range(20):
-            if await complete(here, 0.5):
-                break
+async def a_thousand_minutes(here):
+    """Let the clock go on a few minutes at a time, and on at the end until nothing is missing."""
+    rng, number = np.random.default_rng(7), 0
+    closes = np.sort(np.concatenate([bars.close_time for bars in here.truth.values()]))
+    await until(lambda: here.said(UP) or here.said(DOWN))
+    while number < 1_000:
+        number = min(1_000, number + int(rng.integers(1, 15)))
+        here.clock.move_to(from_ns(int(labels()[number - 1])) + MINUTE)
+        await complete(here, closes, 0.02)
+        here.clock.move_to(here.clock.now() + timedelta(seconds=int(rng.integers(5, 60))))
+        await complete(here, closes, 0.02)
+    for _ in range(20):
+        if not await complete(here, closes, 0.5):
             here.clock.move_to(here.clock.now() + timedelta(seconds=30))
 
-    here = stage(scene, truth, seconds=0.2, faults={"stream": line, "alpaca": desk})
-    end = datetime.fromtimestamp(labels()[999] / 1e9, UTC) + MINUTE
+
+@pytest.mark.slow
+def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage):
+    rare, new = minutes("RARE", 3, share=0.3), minutes("NEW", 4, since=450)
+    truth = {"SPY": TRUTH["SPY"], "QQQ": TRUTH["QQQ"], "RARE": rare, "NEW": new}
+    line = dict.fromkeys(ON_THE_LINE, 0.02) | {"drop": 0.01, "hang": 0.01, "401": 0.1, "429": 0.1}
+    desk = dict.fromkeys(AT_THE_DESK, 0.01) | {"hang": 0.01}
+    here = stage(a_thousand_minutes, truth, seconds=0.2, faults={"stream": line, "alpaca": desk})
+    end = from_ns(int(labels()[999])) + MINUTE
     for symbol, bars in here.given().items():
         assert [bar for bar in bars if bar.close_time <= end] == list(truth[symbol].until(end))
     struck = {request.fault for request in here.fake.requests}

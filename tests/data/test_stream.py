@@ -6,137 +6,29 @@ import asyncio
 import logging
 import random
 import threading
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import numpy as np
 import pytest
 
 from tradekit import (
-    Bars,
     CredentialsError,
     NoDataError,
     RateLimitError,
-    ReplayClock,
     SourceError,
-    Timeframe,
 )
-from tradekit._core.calendar import calendar_for
-from tradekit._core.clock import from_ns, to_ns
-from tradekit.data import MemorySource, _stream
-from tradekit.data._stream import follow
+from tradekit._core.clock import from_ns
+from tradekit.data import _stream
 
-OPEN = datetime(2024, 7, 2, 13, 30, tzinfo=UTC)  # a Tuesday; the day after ends early
-MINUTE = timedelta(minutes=1)
+from .desk import MINUTE, OPEN, Desk, days, labels, minutes, turns
+
 DOWN = SourceError("the network is down")
-
-
-def labels(sessions=4):
-    """Every minute of some sessions, from Tuesday on: 390 + 210 + 390 + 390."""
-    nyse = calendar_for()
-    first = int(nyse.opens.searchsorted(to_ns(OPEN)))
-    days = zip(nyse.opens[first:], nyse.closes[first : first + sessions], strict=False)
-    return np.concatenate([np.arange(opened, over, 60 * 10**9) for opened, over in days])
-
-
-def minutes(symbol, seed=0, share=1.0, since=0):
-    """A share of all minutes, from one of them on."""
-    rng, time = np.random.default_rng(seed), labels()
-    close = np.round(100 + np.cumsum(rng.normal(0, 0.05, len(time))), 2)
-    open_ = np.concatenate([[100.0], close[:-1]])
-    high, low = np.maximum(open_, close) + 0.01, np.minimum(open_, close) - 0.01
-    volume = rng.integers(1, 1_000, len(time)) * 100
-    kept = np.flatnonzero((rng.random(len(time)) < share) & (np.arange(len(time)) >= since))
-    columns = (column[kept] for column in (time, open_, high, low, close, volume))
-    return Bars(symbol, "1Min", *columns)
-
-
-class Desk:
-    """Who is asked: it keeps the questions, and fails as often as it is told to."""
-
-    def __init__(self, *bars, at=OPEN, timeframe="1Min"):
-        self.clock, self.timeframe = ReplayClock(at), Timeframe(timeframe)
-        self.source = MemorySource(bars, clock=self.clock)
-        self.bars = {each.symbol: each for each in bars}
-        self.questions = []
-        self.answers = []  # instead of true ones: errors, or functions of the true one
-        self.hear = None
-
-    async def fetch(self, request):
-        self.questions.append(request)
-        fetched = await self.source.fetch(request)
-        twist = self.answers.pop(0) if self.answers else None
-        if isinstance(twist, SourceError):
-            raise twist
-        return twist(fetched) if twist else fetched
-
-    async def line(self, hear):
-        self.hear = hear
-        await asyncio.Event().wait()
-
-    def say(self, symbol, *numbers):
-        """Let the line tell minutes of a symbol by their numbers."""
-        bars = self.bars[symbol]
-        for bar in (bars[int(np.flatnonzero(bars.time == labels()[n])[0])] for n in numbers):
-            self.hear(bar)
-
-    @asynccontextmanager
-    async def stream(self, *symbols, **options):
-        bars = follow(
-            self.fetch,
-            symbols or tuple(self.bars),
-            self.timeframe,
-            clock=self.clock,
-            calendar=lambda symbol: "24/7" if "/" in symbol else "XNYS",
-            **options,
-        )
-        listener = Listener(bars)
-        try:
-            await turns()
-            self.questions.clear()
-            yield listener
-        finally:
-            await listener.close()
-
-    async def pass_on(self, minutes=0, seconds=0):
-        """Move the clock to so long after the open, and let everybody act on it."""
-        self.clock.move_to(OPEN + timedelta(minutes=minutes, seconds=seconds))
-        await turns()
-
-
-async def turns(count=20):
-    """Let everybody act: no poll waits, and no answer takes more turns of the loop than this."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-class Listener:
-    """Whoever listens to a stream."""
-
-    def __init__(self, bars):
-        self.bars = []
-        self.task = asyncio.ensure_future(self._listen(bars))
-
-    async def _listen(self, bars):
-        async for bar in bars:
-            self.bars.append(bar)
-
-    def heard(self, symbol="SPY"):
-        """The numbers of the minutes that have come."""
-        return [int(labels().searchsorted(to_ns(b.time))) for b in self.bars if b.symbol == symbol]
-
-    async def close(self):
-        self.task.cancel()
-        await asyncio.wait([self.task])
+COLUMNS = ("open", "high", "low", "close", "volume")
+SPY, QQQ = minutes("SPY"), minutes("QQQ", seed=1)
 
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     monkeypatch.setattr(_stream, "_POLL", 0)
-
-
-COLUMNS = ("open", "high", "low", "close", "volume")
-SPY, QQQ = minutes("SPY"), minutes("QQQ", seed=1)
 
 
 def test_a_bar_is_asked_for_when_it_has_settled_all_symbols_in_one_question():
@@ -358,7 +250,6 @@ def test_bars_of_the_line_are_sight_enough():
 def test_who_lags_far_behind_is_asked_for_apart():
     async def check(desk):
         async with desk.stream():
-            desk.clock.move_to(OPEN + 30 * MINUTE)
             await desk.pass_on(30, 5)
             await desk.pass_on(31, 5)
             asked = [(q.symbols, q.start - OPEN) for q in desk.questions[-2:]]
@@ -385,12 +276,6 @@ def test_longer_bars_are_made_of_the_lines_minutes_or_asked_for():
         assert (bar.open, bar.close) == (part.open[0], part.close[-1])
         assert (bar.high, bar.low) == (part.high.max(), part.low.min())
         assert bar.volume == part.volume.sum()
-
-
-def days(symbol="SPY"):
-    """Monday, Tuesday, half of Wednesday, and Friday, labelled by midnight in New York."""
-    time = [f"2024-07-0{day}T04:00" for day in (1, 2, 3, 5)]
-    return Bars(symbol, "1Day", np.array(time, "M8[ns]"), *np.full((5, 4), 100.0))
 
 
 @pytest.mark.parametrize(
@@ -456,42 +341,55 @@ def test_nothing_is_left_behind_in_any_loop_or_thread():
     assert left == [set()] * 13
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_thousand_minutes_come_once_and_in_order_whatever_line_and_desk_do(seed):
-    rng = random.Random(seed)
-    bars = [
-        SPY,
-        QQQ,
-        minutes("RARE", seed=2, share=0.3),
-        minutes("NEW", seed=3, since=450),
-    ]
+class Chaos:
+    """What may happen in a minute, drawn from a seed."""
 
-    def damaged(fetched):
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+
+    def answer(self):
+        return self.rng.choice([None, None, None, DOWN, self.damage])
+
+    def damage(self, fetched):
+        """Let half of the answers end early."""
         for symbol, found in list(fetched.bars.items()):
-            if rng.random() < 0.5:
+            if self.rng.random() < 0.5:
                 fetched.bars[symbol] = found[: 1 + len(found) // 2]
         return fetched
 
-    async def check(desk):
-        async with desk.stream(line=desk.line) as listener:
-            for number, label in enumerate(labels()[:1_000].tolist()):
-                desk.clock.move_to(from_ns(label) + MINUTE)
-                news = [(s, number) for s, b in desk.bars.items() if label in b.time]
-                news = [each for each in news if rng.random() < 0.8]  # some get lost
-                news += rng.sample(news, rng.randint(0, len(news)))  # some come twice
-                for symbol, which in rng.sample(news, len(news)):
-                    desk.say(symbol, which)
-                desk.answers = [rng.choice([None, None, None, DOWN, damaged])]
-                await turns(rng.randint(0, 12))
-                desk.clock.move_to(desk.clock.now() + timedelta(seconds=rng.randint(0, 59)))
-                await turns(rng.randint(0, 12))
-            desk.answers = []
-            last = desk.clock.now() - OPEN
-            await desk.pass_on(0, last.total_seconds() + 90)
-            return listener.bars
+    def tell(self, desk, number):
+        """Tell a minute of all symbols in any order; some get lost, some come twice."""
+        label = labels()[number]
+        news = [symbol for symbol, bars in desk.bars.items() if label in bars.time]
+        news = [symbol for symbol in news if self.rng.random() < 0.8]
+        news += self.rng.sample(news, self.rng.randint(0, len(news)))
+        for symbol in self.rng.sample(news, len(news)):
+            desk.say(symbol, number)
 
-    given = asyncio.run(check(Desk(*bars)))
+
+async def live_through(desk, chaos, count):
+    """Stream so many minutes, and a little more, so that all of them can come."""
+    rng = chaos.rng
+    async with desk.stream(line=desk.line) as listener:
+        for number, label in enumerate(labels()[:count].tolist()):
+            desk.clock.move_to(from_ns(label) + MINUTE)
+            chaos.tell(desk, number)
+            desk.answers = [chaos.answer()]
+            await turns(rng.randint(0, 12))
+            desk.clock.move_to(desk.clock.now() + timedelta(seconds=rng.randint(0, 59)))
+            await turns(rng.randint(0, 12))
+        desk.answers = []
+        desk.clock.move_to(desk.clock.now() + timedelta(seconds=90))
+        await turns()
+        return listener.bars
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_thousand_minutes_come_once_and_in_order_whatever_line_and_desk_do(seed):
+    rare, new = minutes("RARE", seed=2, share=0.3), minutes("NEW", seed=3, since=450)
+    desk = Desk(SPY, QQQ, rare, new)
+    given = asyncio.run(live_through(desk, Chaos(seed), 1_000))
     end = from_ns(int(labels()[999])) + MINUTE
-    for truth in bars:
+    for truth in desk.bars.values():
         come = [bar for bar in given if bar.symbol == truth.symbol and bar.close_time <= end]
         assert come == list(truth.until(end))
