@@ -67,8 +67,10 @@ def test_one_high_is_below_its_low(rows):
 def test_a_plausible_shift_moves_all_prices_by_half_to_two_percent_either_way(rows):
     shifts = []
     for seed in range(40):
-        ratio = struck(rows, "plausible_shift", seed).columns["low"] / rows.columns["low"]
-        np.testing.assert_allclose(ratio, ratio[0])
+        low = struck(rows, "plausible_shift", seed).columns["low"]
+        np.testing.assert_array_equal(low, np.round(low, 4))  # no digit that a trade would not have
+        ratio = low / rows.columns["low"]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
         shifts.append(ratio[0] - 1)
     assert all(0.005 <= abs(shift) <= 0.02 for shift in shifts)
     assert {np.sign(shift) for shift in shifts} == {-1, 1}

@@ -135,7 +135,15 @@ def _swapped_high_low(rows: Rows, rng: np.random.Generator) -> Rows:
 
 
 def _plausible_shift(rows: Rows, rng: np.random.Generator) -> Rows:
-    return rows.times(1 + rng.choice([-1.0, 1.0]) * rng.uniform(0.005, 0.02))
+    shifted = rows.times(1 + rng.choice([-1.0, 1.0]) * rng.uniform(0.005, 0.02))
+    prices = [name for name in rows.columns if name != "volume"]
+    # Digits that no trade has would tell.
+    return shifted.put(**{n: _like(rows.columns[n], shifted.columns[n]) for n in prices})
+
+
+def _like(true: Float, changed: Float) -> Float:
+    """Round as prices of trades are, to hundredths of a cent; adjusted ones are not."""
+    return np.round(changed, 4) if np.array_equal(np.round(true, 4), true) else changed
 
 
 def _unadjusted_split(rows: Rows, rng: np.random.Generator) -> Rows:
