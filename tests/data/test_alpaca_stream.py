@@ -383,10 +383,11 @@ async def a_thousand_minutes(here):
 
 
 @pytest.mark.slow
-def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage):
+def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage, monkeypatch):
+    monkeypatch.setattr(Line, "mute", 0.15)
     rare, new = minutes("RARE", 3, share=0.3), minutes("NEW", 4, since=450)
     truth = {"SPY": TRUTH["SPY"], "QQQ": TRUTH["QQQ"], "RARE": rare, "NEW": new}
-    line = dict.fromkeys(ON_THE_LINE, 0.02) | {"drop": 0.01, "hang": 0.01, "401": 0.1, "429": 0.1}
+    line = dict.fromkeys(ON_THE_LINE, 0.02) | {"drop": 0.02, "hang": 0.02, "401": 0.1, "429": 0.1}
     desk = dict.fromkeys(AT_THE_DESK, 0.01) | {"hang": 0.01}
     here = stage(a_thousand_minutes, truth, seconds=0.2, faults={"stream": line, "alpaca": desk})
     end = from_ns(int(labels()[999])) + MINUTE
@@ -394,3 +395,4 @@ def test_a_thousand_minutes_with_faults_come_once_and_in_order(stage):
         assert [bar for bar in bars if bar.close_time <= end] == list(truth[symbol].until(end))
     struck = {request.fault for request in here.fake.requests}
     assert struck >= {"drop", "hang", "no_rows", "missing_fields"}
+    assert len(here.connections()) > 10
