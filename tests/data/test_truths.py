@@ -22,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated")
 NEW_YORK = ZoneInfo("America/New_York")
 PROVIDERS = ("alpaca", "iex", "yahoo")
 OF_DAYS = ("alpaca", "yahoo")
+COLUMNS = ("open", "high", "low", "close", "volume")
 SATURDAY = "2024-03-09 12:00"
 RISE = 1e-5  # of the close, each minute
 
@@ -132,13 +133,30 @@ class Almanac(DataSource):
         return resample(bars.until(now), length)
 
 
+class Wide(Almanac):
+    """Serve what trades before the open and after the close as well, at prices of its own."""
+
+    def _bars(self, symbol, request):
+        inside, calendar = super()._bars(symbol, request), calendar_for()
+        if not request.timeframe.is_intraday:
+            return inside
+        step, sessions = request.timeframe.ns, np.unique(inside.session)
+        before, after = calendar.opens[sessions] - step, calendar.closes[sessions] + 2 * step
+        time = np.concatenate([inside.time, before, after])
+        order, price = np.argsort(time), np.full(2 * len(sessions), 7777.0)
+        columns = [np.append(getattr(inside, name), price)[order] for name in COLUMNS]
+        return Bars(symbol, request.timeframe, time[order], *columns, adjustment=request.adjustment)
+
+
 def moment(text):
     """Read a time of New York."""
     return datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).astimezone(UTC)
 
 
-def ask(name, now, symbols, timeframe, start=None, end=None, *, adjustment=None, **asked):
-    with FakeProviders(Almanac(moment(now))) as fake:
+def ask(
+    name, now, symbols, timeframe, start=None, end=None, *, adjustment=None, of=Almanac, **asked
+):
+    with FakeProviders(of(moment(now))) as fake:
         source = getattr(fake, name)()
         window = {k: moment(v) for k, v in (("start", start), ("end", end)) if v}
         adjusted = adjustment or ("split" if name == "yahoo" else "raw")
@@ -298,6 +316,17 @@ def test_a_window_takes_bars_that_open_from_its_start_on_and_are_over_by_its_end
     assert window("10:00", "10:09:59") == ["10:00"]
     assert window("09:59", "10:12") == ["10:00", "10:05"]
     assert window("15:50", "23:00") == ["15:50", "15:55"]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("timeframe", ["1Min", "5Min", "1Hour"])
+def test_what_trades_around_the_sessions_is_in_no_bar(name, timeframe):
+    told, true = (
+        ask(name, SATURDAY, "PAYS", timeframe, limit=100, of=market)["PAYS"]
+        for market in (Wide, Almanac)
+    )
+    assert labels(told) == labels(true)
+    assert (told.close.tolist(), told.high.max()) == (true.close.tolist(), true.high.max())
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
