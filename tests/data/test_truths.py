@@ -33,7 +33,7 @@ class Share:
 
     closes: dict  # as they were traded; the newest one holds until the next
     splits: dict = attrs.field(factory=dict)  # new shares for an old one
-    payments: dict = attrs.field(factory=dict)  # dollars, as they were paid
+    payments: dict = attrs.field(factory=dict)  # dollars on a share of that day
 
     def at(self, days):
         """Raw closes of days."""
@@ -53,7 +53,8 @@ class Share:
             before = (days < np.datetime64(day)) & (np.datetime64(day) <= today)
             if adjustment == "all":
                 eve = np.busday_offset(np.datetime64(day), -1)  # no holiday lies before one
-                prices[before] *= 1 - paid / self.at(np.array([eve]))[0]
+                share = self.splits.get(day, 1.0) * paid  # of an old one
+                prices[before] *= 1 - share / self.at(np.array([eve]))[0]
         return prices, volumes
 
 
@@ -81,6 +82,11 @@ SHARES = {
         {"2017-01-03": 200.00, "2024-03-06": 99.00},
         splits={"2024-03-06": 2.0},
         payments={"2024-02-14": 2.0},
+    ),
+    "ONCE": Share(
+        {"2017-01-03": 200.00, "2024-03-06": 99.00},
+        splits={"2024-03-06": 2.0},
+        payments={"2024-03-06": 1.0},
     ),
     "BRK.B": Share({"2017-01-03": 400.00}),
     "YOUNG": Share({"2024-03-05": 30.00}),
@@ -210,6 +216,7 @@ FACTS_WITHIN = [
     ("alpaca iex yahoo", SATURDAY, "PAYS", "2024-03-06", "split", 100.00),
     ("alpaca iex yahoo", SATURDAY, "BOTH", "2024-02-13", "all", 100.00 * 0.99),
     ("alpaca iex yahoo", SATURDAY, "BOTH", "2024-02-14", "all", 100.00),
+    ("alpaca iex yahoo", SATURDAY, "ONCE", "2024-03-05", "all", 100.00 * 0.99),
     # Since this morning it trades without what it pays.
     ("alpaca yahoo", "2024-03-08 11:00", "PAYS", "2024-03-07", "all", 100.00 * 0.99),
     # Tiingo tells of it in the evening, as the page of IEXSource says.
