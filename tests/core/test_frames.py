@@ -64,6 +64,7 @@ def test_frames_round_trip_through_parquet_attrs_and_all(bars):
 
 def test_the_frame_at_the_door_is_the_fields():
     facts = {"source": "files", "feed": "sip", "adjustment": "all", "dropped": 2}
+    facts |= {"trusted_for_entries": True}
     stale = dt.datetime(2024, 3, 8, 15, tzinfo=dt.UTC)
     bars = GOOD._replace(**facts, stale_since=stale).with_extra("mood", [1.0], GOOD.close_time[:1])
     frame = bars.to_frame()
@@ -357,3 +358,11 @@ def test_a_file_of_every_collection_reads_as_it_was_published(market_data, publi
 def test_every_file_reads_as_it_was_published(market_data, published):
     assert len(published) == 838
     read_as_published(market_data, published)
+
+
+def test_trust_is_believed_only_where_it_is_said_in_so_many_words():
+    frame = GOOD._replace(trusted_for_entries=True).to_frame()
+    assert Bars.from_frame(frame).trusted_for_entries
+    for lost in (False, None, "True", 1):
+        frame.attrs["trusted_for_entries"] = lost
+        assert not Bars.from_frame(frame).trusted_for_entries

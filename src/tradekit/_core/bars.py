@@ -61,6 +61,8 @@ class Bars:
         Rows of the input that are not in these bars.
     stale_since : datetime, optional
         Set when a fresher answer was due and could not be had.
+    trusted_for_entries : bool
+        Whether a data manager vouches for them as good enough to open a trade on.
     extra : mapping of str to Extra
         Further columns; `with_extra` joins them without looking ahead.
 
@@ -93,6 +95,7 @@ class Bars:
     stale_since: datetime | None = attrs.field(
         default=None, kw_only=True, converter=attrs.converters.optional(to_utc)
     )
+    trusted_for_entries: bool = attrs.field(default=False, kw_only=True)
     _extra: dict[str, Extra] = attrs.field(factory=dict, kw_only=True, converter=dict)
     _memo: dict[str, Any] = attrs.field(factory=dict, init=False)
     _touched: dict[Any, Any] | None = attrs.field(default=None, init=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TIME_COLUMNS = ("timestamp", "ts", "time", "datetime", "date")
 SYMBOL = ("symbol", "ticker")
 PROVENANCE = ("source", "feed", "adjustment", "calendar")
+_WRITTEN = ("symbol", *PROVENANCE, "dropped", "trusted_for_entries")
 # What int64 nanoseconds can tell, with room for closes and zones.
 _RANGE = "1680-01-01", "2259-12-31"
 _EMPTY = "look at what the provider answered: an unknown symbol often comes back empty"
@@ -64,6 +65,7 @@ def read(
         *(table[name][keep] for name in COLUMNS),
         dropped=_attr(stated, "dropped", int, 0) + len(picked) - len(keep),
         stale_since=_attr(stated, "stale_since", datetime.fromisoformat, None),
+        trusted_for_entries=stated.get("trusted_for_entries") is True,
         **{key: stated[key] for key in PROVENANCE if key in stated},
     )
     check_hours(bars, calendar)
@@ -79,7 +81,7 @@ def write(bars: Bars) -> pd.DataFrame:
     columns |= {name: column.values for name, column in bars.extra.items()}
     frame = pd.DataFrame(columns, index=index, copy=True)
     stale = bars.stale_since.isoformat() if bars.stale_since else None
-    facts: dict[Any, Any] = {key: getattr(bars, key) for key in ("symbol", *PROVENANCE, "dropped")}
+    facts: dict[Any, Any] = {key: getattr(bars, key) for key in _WRITTEN}
     frame.attrs = {**facts, "timeframe": str(bars.timeframe), "stale_since": stale}
     return frame
 
