@@ -4,6 +4,7 @@ import pytest
 
 from tradekit import SourceError
 from tradekit.data._alpaca_client import Clients, RefusedError, vendor
+from tradekit.data._budget import Meter
 
 pytest.importorskip("alpaca")
 
@@ -11,7 +12,7 @@ pytest.importorskip("alpaca")
 @pytest.fixture
 def ask(provider):
     """Ask for bars of SPY, over as many pages as there are."""
-    clients = Clients("key", "secret", provider.url, 0.5, lambda: None)
+    clients = Clients("key", "secret", provider.url, 0.5, Meter(), lambda: None)
 
     def question():
         alpaca = vendor()
@@ -72,3 +73,16 @@ def test_a_client_that_changed_within_is_refused_rather_than_left_to_hang(ask, m
     with pytest.raises(SourceError, match="its calls could hang for ever") as caught:
         ask()
     assert not caught.value.retryable
+
+
+def test_every_page_is_counted_and_what_is_left_of_the_budget_is_heard(provider):
+    meter = Meter()
+    clients = Clients("key", "secret", provider.url, 0.5, meter, lambda: None)
+    pages = iter([{"next_page_token": "one"}, {"next_page_token": None}])
+    headers = {"X-RateLimit-Limit": "200", "X-RateLimit-Remaining": "150"}
+    provider.answer = lambda *_: (200, {"bars": {}, **next(pages)}, headers)
+    alpaca = vendor()
+    minute = alpaca.TimeFrame(1, alpaca.TimeFrameUnit.Minute)
+    asked = alpaca.StockBarsRequest(symbol_or_symbols="SPY", timeframe=minute)
+    clients.ask(lambda: clients.stocks.get_stock_bars(asked))
+    assert (meter.calls, meter.left) == (2, 150)

@@ -39,8 +39,50 @@ def test_work_that_hangs_is_given_up():
     crew, over = Crew(1, "crew"), threading.Event()
     with pytest.raises(TimeoutError, match=r"no answer within 0\.05 s"):
         run(crew, over.wait, patience=0.05)
+    assert run(crew, lambda: "next") == "next"  # though the thread hangs on
+    over.set()
+
+
+def test_a_caller_who_leaves_leaves_his_place_to_others():
+    crew, over = Crew(1, "left"), threading.Event()
+
+    async def main():
+        leaving = asyncio.create_task(crew.run(over.wait, patience=60.0))
+        while not any(thread.name == "left" for thread in threading.enumerate()):
+            await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        return await crew.run(lambda: "next", patience=5.0)
+
+    assert asyncio.run(main()) == "next"
+    over.set()
+
+
+def test_of_threads_that_hang_there_is_an_end():
+    crew, over = Crew(1, "hung"), threading.Event()
+    for _ in range(12):
+        with pytest.raises(TimeoutError):
+            run(crew, over.wait, patience=0.01)
+    assert sum(thread.name == "hung" for thread in threading.enumerate()) == 8
     over.set()
     assert run(crew, lambda: "next") == "next"
+
+
+def test_the_sign_of_one_does_not_keep_another_alive():
+    crew, over = Crew(2, "crew"), threading.Event()
+
+    def pages():
+        while not over.wait(0.02):
+            crew.sign_of_life()
+
+    async def main():
+        lively = asyncio.create_task(crew.run(pages, patience=5.0))
+        with pytest.raises(TimeoutError):
+            await crew.run(over.wait, patience=0.1)
+        over.set()
+        await lively
+
+    asyncio.run(main())
 
 
 def test_work_that_nobody_waits_for_any_more_does_not_begin():

@@ -145,25 +145,8 @@ def mend(fake, name):
     fake._faults[name]._forced.clear()
 
 
-def slow(fault):
-    """Know of whom a fault is still too much for."""
-    return [
-        pytest.param(
-            name,
-            fault,
-            marks=pytest.mark.xfail(
-                (name, fault) == ("alpaca", "slow_drip"),
-                strict=True,
-                reason="a page that drips keeps its thread for as long as it drips",
-            ),
-        )
-        for name in PROVIDERS
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "fault"), [*slow("hang"), *slow("slow_drip"), *slow("drop")], indirect=["name"]
-)
+@pytest.mark.parametrize("fault", ["hang", "slow_drip", "drop"])
+@pytest.mark.parametrize("name", PROVIDERS, indirect=True)
 def test_however_many_calls_hang_they_end_in_time_and_so_does_the_next(fake, name, fault):
     source = getattr(fake, name)(timeout=TIMEOUT)
     fake.break_next(name, fault, HANGING)
@@ -196,7 +179,8 @@ def test_a_call_waits_for_its_turn_behind_those_that_hang(fake, name):
     assert {fetched.failures["SPY"].fault for fetched in failed} == {"transient"}
 
 
-@pytest.mark.parametrize(("name", "fault"), slow("slow_drip"), indirect=["name"])
+@pytest.mark.parametrize("fault", ["slow_drip"])
+@pytest.mark.parametrize("name", PROVIDERS, indirect=True)
 def test_one_call_that_drips_is_given_up_however_well_others_are_served(fake, name, fault):
     source = getattr(fake, name)(timeout=TIMEOUT)
 
@@ -294,7 +278,6 @@ def test_those_who_no_longer_trade_cost_one_more_question_whoever_they_are(monke
     assert pages <= 2
 
 
-@pytest.mark.xfail(strict=True, reason="each symbol that cannot be is asked about one call deeper")
 def test_however_many_symbols_cannot_be_the_others_are_served(monkeypatch):
     cannot_be = [f"^{symbol}" for symbol in MANY]
     told, rows, _, _ = asked_of_alpaca(monkeypatch, ["SPY", *cannot_be], limit=1)

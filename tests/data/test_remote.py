@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from tradekit import (
     FixedClock,
     NoDataError,
     SourceError,
+    Timeframe,
     UsageError,
 )
 from tradekit.data import SimulatedSource
-from tradekit.data._remote import DAILY, INTRADAY, Remote, dashed
+from tradekit.data._remote import DAILY, INTRADAY, Query, Remote, dashed
 
 NOW = FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC))  # a Friday, 13:00 in New York
 
@@ -162,6 +164,10 @@ def test_a_timeout_is_a_duration(timeout):
         Vendor(timeout=timeout)
 
 
+def query(symbols, ends=None):
+    return Query(symbols, Timeframe("5Min"), NOW.at, NOW.at, "all", "XNYS", ends)
+
+
 def many(vendor, outcome):
     tried = []
 
@@ -171,7 +177,7 @@ def many(vendor, outcome):
         return outcome(symbol)
 
     symbols = tuple(f"S{i}" for i in range(20))
-    return asyncio.run(vendor._each(symbols, ask)), tried
+    return asyncio.run(vendor._each(query(symbols), ask)), tried
 
 
 def test_a_dead_network_is_tried_a_few_times_and_not_for_every_symbol():
@@ -192,3 +198,22 @@ def test_one_that_drops_does_not_end_what_works_for_others():
     answers, tried = many(Vendor(), drops_now_and_then)
     assert len(tried) == 20
     assert {s for s, answer in answers.items() if answer is not None} == {"S5", "S6"}
+
+
+def test_what_has_come_in_time_is_kept_and_the_rest_is_late():
+    async def ask(symbol):
+        if symbol != "SPY":
+            await asyncio.Event().wait()
+
+    symbols = ("A", "SPY", "B", "C", "D", "E")
+    answers = asyncio.run(Vendor()._each(query(symbols, time.monotonic() + 0.02), ask))
+    assert list(answers) == list(symbols)
+    assert answers["SPY"] is None
+    assert {answers[s].fault for s in symbols if s != "SPY"} == {"late"}
+
+
+def test_a_request_says_how_long_its_answer_may_take():
+    vendor, before = Vendor(), time.monotonic()
+    request = BarsRequest("SPY", "5Min", limit=1, timeout=timedelta(seconds=60))
+    asyncio.run(vendor.fetch(request))
+    assert 60 <= vendor.asked[0].ends - before < 70

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tradekit import SourceError
+from tradekit.data._budget import Meter
 from tradekit.data._yahoo_client import RefusedError, YahooClient
 
 pytest.importorskip("yfinance")
@@ -19,7 +20,9 @@ CHART = 200, {"chart": {"result": [RESULT], "error": None}}
 
 @pytest.fixture
 def client(yahoo_session):
-    return YahooClient(yahoo_session(), timeout=4.0, patience=6.0, alive=lambda: None)
+    return YahooClient(
+        yahoo_session(), timeout=4.0, patience=6.0, meter=Meter(), alive=lambda: None
+    )
 
 
 def ask(client, ticker="SPY"):
@@ -117,18 +120,20 @@ def test_a_refusal_takes_one_question(provider, yahoo_chart, client, answer, sta
 
 def test_a_cookie_that_never_comes_does_not_use_up_the_time(provider, yahoo_chart, yahoo_session):
     yahoo_chart(CHART)
-    ask(YahooClient(yahoo_session(), 4.0, 6.0, lambda: None))  # so that yfinance itself is loaded
+    ask(
+        YahooClient(yahoo_session(), 4.0, 6.0, Meter(), lambda: None)
+    )  # so that yfinance itself is loaded
     charts = provider.answer
     provider.answer = lambda path, *rest: (
         charts(path, *rest) if "/chart/" in path else provider.hang()
     )
-    assert ask(YahooClient(yahoo_session(), 0.8, 1.2, lambda: None)) == RESULT
+    assert ask(YahooClient(yahoo_session(), 0.8, 1.2, Meter(), lambda: None)) == RESULT
 
 
 def test_what_comes_is_a_sign_of_life(yahoo_chart, yahoo_session):
     yahoo_chart(CHART)
     signs = []
-    ask(YahooClient(yahoo_session(), 4.0, 6.0, lambda: signs.append(1)))
+    ask(YahooClient(yahoo_session(), 4.0, 6.0, Meter(), lambda: signs.append(1)))
     assert len(signs) == 4  # the import, the cookie, the crumb and the chart
 
 

@@ -12,7 +12,7 @@ from attrs.converters import optional
 from .bars import Adjustment, Bars
 from .clock import to_utc
 from .errors import SourceError, UsageError
-from .figures import count
+from .figures import count, duration
 from .timeframe import Timeframe
 from .words import words
 
@@ -57,6 +57,10 @@ def _limit(value: object) -> int:
     return count(value, "a limit counts bars", "limit=300")
 
 
+def _timeout(value: object) -> timedelta:
+    return duration(value, "a timeout is a duration", "timeout=timedelta(seconds=8)")
+
+
 @attrs.frozen
 class BarsRequest:
     """What is asked of a source.
@@ -74,6 +78,9 @@ class BarsRequest:
         At most the newest so many bars of each symbol.
     adjustment : {"all", "split", "raw"}
         What prices should be adjusted for.
+    timeout : timedelta, optional
+        How long the answer may take. A source that asks for one symbol after another then answers
+        with what has come, and says of the others that they came too late.
 
     Raises
     ------
@@ -92,6 +99,9 @@ class BarsRequest:
     end: datetime | None = attrs.field(default=None, kw_only=True, converter=optional(to_utc))
     limit: int | None = attrs.field(default=None, kw_only=True, converter=optional(_limit))
     adjustment: Asked = attrs.field(default="all", kw_only=True)
+    timeout: timedelta | None = attrs.field(
+        default=None, kw_only=True, converter=optional(_timeout)
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.start and self.end and self.start >= self.end:
@@ -173,6 +183,8 @@ class Capabilities:
         is not named, means to the beginning.
     delay : timedelta
         How old its newest bar is at best.
+    settle : timedelta
+        How long after its close a bar may still be corrected.
     feed : str
         The tape behind it.
     adjustments : tuple of str
@@ -196,6 +208,7 @@ class Capabilities:
         default=None, converter=optional(_depths)
     )
     delay: timedelta = timedelta(0)
+    settle: timedelta = timedelta(minutes=15)
     feed: str = "unknown"
     adjustments: tuple[Adjustment, ...] = ("raw", "split", "all")
     calls_per_minute: int | None = None

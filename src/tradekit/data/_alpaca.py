@@ -37,6 +37,7 @@ _SCREENS = {
     "losers": ("losers", "percent_change", " % today"),
 }
 _INVALID = re.compile(r"invalid symbol: ([^\s\"}]+)")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9]*([./-][A-Z0-9]+)*")
 _COINS = "24/7"  # the calendar of pairs such as BTC/USD
 _TICK = timedelta(microseconds=1)
 # What keys were refused, by a digest of them: "recent" SIP, or "all" of it. A plan belongs to an
@@ -82,6 +83,9 @@ class AlpacaSource(Remote):
     with the rest. Pairs such as ``BTC/USD`` are coins: they trade around the clock, their days are
     those of UTC, made of hours, and there is nothing to adjust.
 
+    It streams minutes, and longer bars made of them, as they complete: by a websocket, and by
+    questions where that is mute, full or refused.
+
     It discovers ``volume_leaders``, ``gainers`` and ``losers``, quotes the latest bid and ask with
     their sizes (a side where nobody offers is left out), and may be asked 200 times a minute on a
     free plan.
@@ -118,12 +122,18 @@ class AlpacaSource(Remote):
             feed=feed,
             calls_per_minute=200,
             screens=tuple(_SCREENS),
+            streams=True,
         )
-        url = url_override.rstrip("/") if url_override else None
+        self._url = url_override.rstrip("/") if url_override else None
         self._clients = Clients(
-            self._key, self._secret, url, self._timeout, self._crew.sign_of_life
+            self._key,
+            self._secret,
+            self._url,
+            self._timeout,
+            self.meter,
+            self._crew.sign_of_life,
         )
-        self._account = sha256(f"{url} {self._key} {self._secret}".encode()).hexdigest()
+        self._account = sha256(f"{self._url} {self._key} {self._secret}".encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"AlpacaSource(feed={self.capabilities.feed!r})"
@@ -198,10 +208,18 @@ class AlpacaSource(Remote):
         return ask("iex")
 
     def _bars(self, query: Query, feed: str) -> dict[str, Answer]:
-        try:
-            rows: Mapping[str, Any] = self._said(lambda: self._asked(query, feed), query.symbols)
-        except SourceError as error:
-            return self._without(query, feed, error)
+        symbols, unknown = self._possible(query.symbols)
+        while symbols:
+            try:
+                rows = self._rows(attrs.evolve(query, symbols=symbols), feed)
+                break
+            except SourceError as error:
+                culprit = _culprit(error, symbols)
+                # It refuses them all for the sake of one that cannot be.
+                unknown[culprit] = self._refusal(404, "invalid symbol", {}, culprit)
+                symbols = tuple(symbol for symbol in symbols if symbol != culprit)
+        else:
+            return unknown
         if strangers := sorted(set(rows) - set(query.symbols)):
             raise self._bad(", ".join(strangers), expected=", ".join(query.symbols))
         facts = {
@@ -210,7 +228,18 @@ class AlpacaSource(Remote):
             "calendar": query.calendar,
             "source": self.name,
         }
-        return {s: self._whole(s, rows[s], query, facts) for s in query.symbols if rows.get(s)}
+        found = {s: self._whole(s, rows[s], query, facts) for s in symbols if rows.get(s)}
+        return {**found, **unknown}
+
+    def _rows(self, query: Query, feed: str) -> Mapping[str, Any]:
+        rows: Mapping[str, Any] = self._said(lambda: self._asked(query, feed), query.symbols)
+        return rows
+
+    def _possible(self, symbols: Sequence[str]) -> tuple[tuple[str, ...], dict[str, Answer]]:
+        """Tell symbols that Alpaca could know from those that would spoil the question."""
+        possible = tuple(symbol for symbol in symbols if _SYMBOL.fullmatch(symbol))
+        others = [symbol for symbol in symbols if symbol not in possible]
+        return possible, {s: self._refusal(404, "no such symbol can be", {}, s) for s in others}
 
     def _asked(self, query: Query, feed: str) -> Any:
         alpaca = vendor()
@@ -237,17 +266,6 @@ class AlpacaSource(Remote):
             return Bars(symbol, query.timeframe, times, *columns, **facts)
         except (LookupError, TypeError, ValueError) as error:
             return self._failure(error, symbol)
-
-    def _without(self, query: Query, feed: str, error: SourceError) -> dict[str, Answer]:
-        """Ask for the others: Alpaca refuses them all for the sake of one that cannot be."""
-        match = _INVALID.search(str(error.got))
-        culprit = match[1] if match else None
-        if culprit not in query.symbols:
-            raise error
-        unknown = self._refusal(404, "invalid symbol", {}, culprit)
-        others = tuple(symbol for symbol in query.symbols if symbol != culprit)
-        rest = self._bars(attrs.evolve(query, symbols=others), feed) if others else {}
-        return {**rest, culprit: unknown}
 
     def _latest(self, symbols: tuple[str, ...]) -> dict[str, dict[str, float]]:
         alpaca = vendor()
@@ -280,6 +298,14 @@ class AlpacaSource(Remote):
             answer = error
         alone = symbols[0] if len(symbols) == 1 else None
         raise self._refusal(answer.status, answer.said, answer.headers, alone)
+
+
+def _culprit(error: SourceError, symbols: Sequence[str]) -> str:
+    """Name the one symbol for whose sake all were refused, or raise the error."""
+    match = _INVALID.search(str(error.got))
+    if match is None or match[1] not in symbols:
+        raise error
+    return match[1]
 
 
 def _quote(said: Mapping[str, Any]) -> dict[str, float]:

@@ -6,11 +6,14 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import cached_property
+from time import monotonic
 from typing import Any
 
 from .._core.errors import SourceError
+from ._budget import Meter
 
 _MOST_PAGES = 1_000  # ten million rows
+_PIECE = 65_536
 
 
 class RefusedError(Exception):
@@ -36,6 +39,8 @@ class Clients:
         Another address than Alpaca's.
     timeout : float
         Seconds for a connection and for each page.
+    meter : Meter
+        Counts requests, and hears what is left of the budget.
     alive : callable
         Is told of each page that has come.
     """
@@ -46,10 +51,11 @@ class Clients:
         secret: str,
         url_override: str | None,
         timeout: float,
+        meter: Meter,
         alive: Callable[[], None],
     ) -> None:
         self._facts = {"api_key": key, "secret_key": secret, "url_override": url_override}
-        self._timeout, self._alive = timeout, alive
+        self._timeout, self._meter, self._alive = timeout, meter, alive
         self._turn = threading.local()
 
     @cached_property
@@ -102,7 +108,11 @@ class Clients:
 
         def request(*args: Any, **kwargs: Any) -> Any:
             self._turn_page((kwargs.get("params") or {}).get("page_token"))
-            response = send(*args, timeout=self._timeout, **kwargs)
+            self._meter.count()
+            ends = monotonic() + self._timeout
+            response = send(*args, timeout=self._timeout, stream=True, **kwargs)
+            _read(response, ends)
+            self._meter.heard(response.headers)
             self._alive()
             return response
 
@@ -120,6 +130,19 @@ class Clients:
             raise ValueError(f"more than {_MOST_PAGES} pages")
         if token is not None:
             seen.add(token)
+
+
+def _read(response: Any, ends: float) -> None:
+    """Read a page to its end, or give it up: the client's own timeout begins anew at each byte."""
+    if not hasattr(response.raw, "read1"):
+        raise changed("urllib3 2.2 or later under requests")
+    parts = []
+    while part := response.raw.read1(_PIECE, decode_content=True):
+        parts.append(part)
+        if monotonic() > ends:
+            response.close()
+            raise TimeoutError("the page drips")
+    response._content = b"".join(parts)
 
 
 def vendor() -> Any:

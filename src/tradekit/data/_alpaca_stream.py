@@ -249,5 +249,5 @@ class _Call:
 
 
 def _endpoint(source: AlpacaSource, feed: str) -> str:
-    url = source._clients._facts["url_override"]
+    url = source._url
     return f"{url.replace('http', 'ws', 1) if url else _ENDPOINT}/v2/{feed}"

@@ -9,19 +9,35 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import attrs
+
 T = TypeVar("T")
+
+_TIMES = 8  # the size: so many threads there are at most, with those that were left to themselves
+
+
+@attrs.define(eq=False)
+class _Job:
+    """Work, who waits for it, and what is heard of it meanwhile."""
+
+    work: Callable[[], Any]
+    future: Future[Any] = attrs.field(factory=Future)
+    signs: int = 0
+    is_running: bool = False
+    is_left: bool = False
 
 
 class Crew:
     """A few daemon threads that work off what blocks, and leave when nothing is left.
 
     The executors of the standard library are joined when the process ends, so that one socket that
-    hangs would hold it; nobody waits for these.
+    hangs would hold it; nobody waits for these. Nor does work that nobody waits for any more keep
+    others waiting: another thread takes its place.
 
     Parameters
     ----------
     size : int
-        How many threads there are at most.
+        How many threads work at most for those who wait.
     name : str
         What they are called.
 
@@ -33,9 +49,10 @@ class Crew:
 
     def __init__(self, size: int, name: str) -> None:
         self._size, self._name = size, name
-        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._waiting: deque[_Job] = deque()
         self._lock = threading.Lock()
-        self._busy = self._signs = 0
+        self._here = threading.local()
+        self._busy = self._threads = self._begun = 0
 
     async def run(self, work: Callable[[], T], *, patience: float) -> T:
         """Wait for what a thread makes of the work.
@@ -45,7 +62,8 @@ class Crew:
         work : callable
             What blocks.
         patience : float
-            Seconds without the result, and without any `sign_of_life`, until this gives up.
+            Seconds without the result, and without any `sign_of_life` of this work (before its
+            turn comes: of anything else that begins), until this gives up.
 
         Returns
         -------
@@ -57,42 +75,81 @@ class Crew:
         TimeoutError
             When patience is at its end; the thread is left to itself.
         """
-        job: Future[T] = Future()
-        self._take(job, work)
-        waiter = asyncio.wrap_future(job)
+        job = _Job(work)
+        self._take(job)
+        waiter = asyncio.wrap_future(job.future)
         try:
             while True:
-                seen = self._signs
+                seen = self._heard(job)
                 if (await asyncio.wait([waiter], timeout=patience))[0]:
-                    return waiter.result()
-                if self._signs == seen:
+                    result: T = waiter.result()
+                    return result
+                if self._heard(job) == seen:
                     raise TimeoutError(f"no answer within {patience:g} s")
         finally:
-            job.cancel()  # work that nobody waits for any more need not begin
+            self._leave(job)
             waiter.cancel()
 
     def sign_of_life(self) -> None:
-        """Let those who wait be patient anew: one of many pages has come."""
-        self._signs += 1
+        """Let who waits for the work of this thread be patient anew: one of many pages has come."""
+        job = getattr(self._here, "job", None)
+        if job is not None:
+            job.signs += 1
 
-    def _take(self, job: Future[T], work: Callable[[], T]) -> None:
+    def _heard(self, job: _Job) -> tuple[bool, int]:
+        return job.is_running, job.signs if job.is_running else self._begun
+
+    def _take(self, job: _Job) -> None:
         with self._lock:
-            self._waiting.append((job, work))
-            if self._busy < self._size:
-                self._busy += 1
-                threading.Thread(target=self._toil, name=self._name, daemon=True).start()
+            self._waiting.append(job)
+            self._hire()
+
+    def _leave(self, job: _Job) -> None:
+        """Wait no more: what has not begun need not, and what runs is left to itself."""
+        with self._lock:
+            if not job.future.cancel() and not job.future.done():
+                job.is_left = True
+                self._busy -= 1
+                self._hire()
+
+    def _hire(self) -> None:
+        if self._waiting and self._busy < self._size and self._threads < _TIMES * self._size:
+            self._busy += 1
+            self._threads += 1
+            threading.Thread(target=self._toil, name=self._name, daemon=True).start()
 
     def _toil(self) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._busy -= 1
-                    return
-                job, work = self._waiting.popleft()
-            if job.set_running_or_notify_cancel():
-                try:
-                    job.set_result(work())
-                except BaseException as error:  # whoever waits hears of it
-                    job.set_exception(error)
-                    del error
-            del job, work  # nothing is kept alive while the next is waited for
+        while job := self._next():
+            self._here.job = job
+            try:
+                result = job.work()
+            except BaseException as error:  # whoever waits hears of it
+                self._done(job, error=error)
+                del error
+            else:
+                self._done(job, result)
+                del result
+            self._here.job = None
+            if job.is_left:
+                break  # another has taken this place
+            del job  # nothing is kept alive while the next is waited for
+        with self._lock:
+            self._threads -= 1
+
+    def _next(self) -> _Job | None:
+        with self._lock:
+            while self._waiting:
+                job = self._waiting.popleft()
+                if job.future.set_running_or_notify_cancel():
+                    job.is_running = True
+                    self._begun += 1
+                    return job
+            self._busy -= 1
+            return None
+
+    def _done(self, job: _Job, result: object = None, error: BaseException | None = None) -> None:
+        with self._lock:  # nobody leaves meanwhile
+            if error is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(error)

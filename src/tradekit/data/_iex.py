@@ -119,7 +119,7 @@ class IEXSource(Remote):
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         return await self._online(
-            lambda client: self._each(query.symbols, lambda s: self._history(client, s, query))
+            lambda client: self._each(query, lambda s: self._history(client, s, query))
         )
 
     async def _quotes(self, symbols: tuple[str, ...]) -> Mapping[str, Mapping[str, float]]:
@@ -226,12 +226,14 @@ class IEXSource(Remote):
     ) -> list[dict[str, Any]]:
         import httpx
 
+        self.meter.count()
         try:
             async with asyncio.timeout(self._patience):
                 answer = await client.get(path, params=params)
         except httpx.TransportError as error:
             failure = self._unreachable(error)
         else:
+            self.meter.heard(answer.headers)
             self._crew.sign_of_life()
             return self._read(answer, symbol)
         raise failure

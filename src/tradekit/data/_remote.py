@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime, timedelta
 from importlib.util import find_spec
 from itertools import groupby
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar, Union
 
 import attrs
@@ -23,6 +24,7 @@ from .._core.request import BarsRequest
 from .._core.resample import resample
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
+from ._budget import Meter
 from ._crew import Crew
 from ._failures import Failures
 from ._window import first_from, newest_from
@@ -53,6 +55,7 @@ class Query:
     end: datetime
     adjustment: str
     calendar: str
+    ends: float | None = None  # by `time.monotonic`: what is not there then comes too late
 
 
 def dashed(symbol: str) -> str:
@@ -83,6 +86,7 @@ class Remote(Failures, DataSource):
         # Beyond a socket's own timeout: names that resolve slowly, answers that drip.
         self._patience = 1.5 * self._timeout
         self._secrets = secrets
+        self.meter = Meter()
         self._crew = Crew(_AT_ONCE, f"tradekit-{self.name}")
 
     @abstractmethod
@@ -107,40 +111,40 @@ class Remote(Failures, DataSource):
 
     async def _fetch(self, request: BarsRequest) -> dict[str, Answer]:
         self._check_length(request.timeframe)
+        ends = monotonic() + request.timeout.total_seconds() if request.timeout else None
         answers: dict[str, Answer] = {}
         for code, symbols in groupby(sorted(request.symbols, key=self._calendar), self._calendar):
             part = attrs.evolve(request, symbols=tuple(symbols))
-            answers |= await self._of_market(part, code)
+            answers |= await self._of_market(part, code, ends)
         return answers
 
-    async def _of_market(self, request: BarsRequest, code: str) -> dict[str, Answer]:
-        now = self.clock.now()
+    async def _of_market(
+        self, request: BarsRequest, code: str, ends: float | None
+    ) -> dict[str, Answer]:
+        now, timeframe = self.clock.now(), request.timeframe
         due = min(request.end or now, now)
-        start = self._start(request, code, due)
-        answers = await self._shaped(request, code, start, due)
+        start, native = self._start(request, code, due), self._native(timeframe, code)
+        query = Query(request.symbols, native, start, due, request.adjustment, code, ends)
+        answers = await self._shaped(query, timeframe)
         if request.start is not None or request.limit is None:
             return answers
         short = tuple(s for s, answer in answers.items() if _seldom(answer, request.limit))
         farther = self._start(request, code, due, times=_FARTHER)
         if short and farther < start:
-            rest = attrs.evolve(request, symbols=short)
-            again = await self._shaped(rest, code, farther, due)
+            rest = attrs.evolve(query, symbols=short, start=farther)
+            again = await self._shaped(rest, timeframe)
             # What there is, though little, is more than a failure.
             answers |= {s: a for s, a in again.items() if not answers[s] or isinstance(a, Bars)}
         return answers
 
-    async def _shaped(
-        self, request: BarsRequest, code: str, start: datetime, due: datetime
-    ) -> dict[str, Answer]:
-        if start >= due:
-            return dict.fromkeys(request.symbols)
-        native = self._native(request.timeframe, code)
-        query = Query(request.symbols, native, start, due, request.adjustment, code)
+    async def _shaped(self, query: Query, timeframe: Timeframe) -> dict[str, Answer]:
+        if query.start >= query.end:
+            return dict.fromkeys(query.symbols)
         try:
             answers = await self._ask(query)
         except Exception as error:  # of one market, or of the second question, alone
             return dict.fromkeys(query.symbols, self._failure(error))
-        return {s: self._shape(s, answers.get(s), query, request.timeframe) for s in query.symbols}
+        return {s: self._shape(s, answers.get(s), query, timeframe) for s in query.symbols}
 
     def _shape(self, symbol: str, answer: Answer, query: Query, timeframe: Timeframe) -> Answer:
         if answer is None or isinstance(answer, SourceError):
@@ -199,11 +203,11 @@ class Remote(Failures, DataSource):
         raise failure from failure.__cause__
 
     async def _each(
-        self, symbols: Iterable[str], ask: Callable[[str], Awaitable[Answer]]
+        self, query: Query, ask: Callable[[str], Awaitable[Answer]]
     ) -> dict[str, Answer]:
-        """Ask for symbols one by one, a few at once; stop when nobody could be served."""
+        """Ask for symbols one by one, a few at once; stop when nobody could be served, or late."""
         answers: dict[str, Answer] = {}
-        waiting = iter(symbols)
+        waiting = iter(query.symbols)
 
         async def take_turns() -> None:
             for symbol in waiting:
@@ -214,16 +218,32 @@ class Remote(Failures, DataSource):
                     if self._hopeless(failure, answers):
                         answers.update(dict.fromkeys(waiting, failure))
 
-        await asyncio.gather(*(take_turns() for _ in range(_AT_ONCE)))
-        return answers
+        turns = [asyncio.ensure_future(take_turns()) for _ in range(_AT_ONCE)]
+        try:
+            await asyncio.wait(turns, timeout=query.ends and max(0.0, query.ends - monotonic()))
+        finally:
+            for turn in turns:
+                turn.cancel()
+        return {s: answers[s] if s in answers else self._too_late(s) for s in query.symbols}
+
+    def _too_late(self, symbol: str) -> SourceError:
+        return SourceError(
+            f"{self.name} did not come to {symbol} in time",
+            hint="more time, or fewer symbols at once",
+            source=self.name,
+            symbol=symbol,
+            fault="late",
+        )
 
     @staticmethod
     def _hopeless(failure: SourceError, answers: Mapping[str, Answer]) -> bool:
-        """Tell whether others would fail alike: refused keys, a used budget, a dead network."""
+        """Tell whether others would fail alike: refused keys, a used budget, nobody served."""
         if isinstance(failure, CredentialsError | RateLimitError):
             return True
-        dead = (isinstance(a, SourceError) and "unreachable" in a.context for a in answers.values())
-        return all(dead)
+        failed = [a for a in answers.values() if isinstance(a, SourceError)]
+        if len(failed) < len(answers) or any(isinstance(error, NoDataError) for error in failed):
+            return False
+        return len(failed) >= _AT_ONCE or all("unreachable" in error.context for error in failed)
 
     def _too_early(
         self, timeframe: Timeframe, first: np.datetime64, start: datetime

@@ -111,7 +111,9 @@ class YahooSource(Remote):
             calls_per_hour=_CALLS_PER_HOUR,
             screens=tuple(_SCREENS),
         )
-        self._client = YahooClient(session, self._timeout, self._patience, self._crew.sign_of_life)
+        self._client = YahooClient(
+            session, self._timeout, self._patience, self.meter, self._crew.sign_of_life
+        )
 
     def _depth(self, length: Timeframe) -> timedelta:
         native = self._native(length, self._calendar(""))
@@ -125,7 +127,7 @@ class YahooSource(Remote):
         def history(symbol: str) -> Awaitable[Answer]:
             return self._beside(lambda: self._history(symbol, query))
 
-        return await self._each(query.symbols, history)
+        return await self._each(query, history)
 
     async def _discover(self, category: str, limit: int) -> Sequence[Candidate]:
         if category not in _SCREENS:

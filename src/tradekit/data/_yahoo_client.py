@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .._core.errors import SourceError
+from ._budget import Meter
 
 _CHART = "https://query2.finance.yahoo.com/v8/finance/chart/"
 _EVENTS = "div,splits,capitalGains"
@@ -45,15 +46,22 @@ class YahooClient:
         What to ask through; it is left as it is.
     timeout, patience : float
         Seconds for one request, and for all that a question takes.
+    meter : Meter
+        Counts requests.
     alive : callable
         Is told of everything that has come.
     """
 
     def __init__(
-        self, session: Any, timeout: float, patience: float, alive: Callable[[], None]
+        self,
+        session: Any,
+        timeout: float,
+        patience: float,
+        meter: Meter,
+        alive: Callable[[], None],
     ) -> None:
         self._session, self._timeout, self._patience = session, timeout, patience
-        self._alive = alive
+        self._meter, self._alive = meter, alive
         self._making = threading.Lock()
         self._made: tuple[Any, _Line] | None = None
 
@@ -141,7 +149,7 @@ class YahooClient:
         data = type.__call__(YfData, session=self._session)  # past the one of the whole process
         if not all(hasattr(data, name) for name in _PRIVATE):
             raise _changed()
-        line = data._session = _Line(data._session, self._timeout, self._alive)
+        line = data._session = _Line(data._session, self._timeout, self._meter, self._alive)
 
         def remember() -> None:
             data._cookie = True if line.cookies else None
@@ -159,8 +167,11 @@ class _Line:
     another cookie, after any refusal; only an old cookie is worth that, and only once.
     """
 
-    def __init__(self, session: Any, timeout: float, alive: Callable[[], None]) -> None:
-        self.session, self._timeout, self._alive = session, timeout, alive
+    def __init__(
+        self, session: Any, timeout: float, meter: Meter, alive: Callable[[], None]
+    ) -> None:
+        self.session, self._timeout = session, timeout
+        self._meter, self._alive = meter, alive
         self._call = threading.local()  # a thread asks one question at a time
 
     def __getattr__(self, name: str) -> Any:
@@ -191,6 +202,7 @@ class _Line:
         asks = "/finance/" in url
         # Cookie, crumb and consent may fail: they do not use up the time for what is asked.
         longest = self._timeout if asks else self._timeout / 4
+        self._meter.count()
         answer = self.session.request(method, url, **options | {"timeout": min(longest, left)})
         self._alive()
         if asks:
