@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tradekit import Bars, Timeframe
-from tradekit.data._cache import BarsCache
+from tradekit.data._cache import BarsCache, Entry
 
 KEY = ("SPY", Timeframe("5Min"), "all")
 LONG, NO_DELAY = timedelta(days=9), timedelta(0)
@@ -26,7 +26,7 @@ NOW = at("2024-03-08T15:05:01")
 
 def kept(*, asked=3, now=NOW, delay=NO_DELAY, size=9):
     cache = BarsCache(size)
-    cache.put(KEY, bars(), asked, now, delay)
+    cache.put(KEY, Entry("a", bars(), asked, now, delay))
     return cache
 
 
@@ -75,13 +75,21 @@ def test_frames_are_their_owners():
 def test_the_series_that_was_used_longest_ago_goes_first():
     cache = BarsCache(2)
     first, second, third = [(name, Timeframe("5Min"), "all") for name in "ABC"]
-    cache.put(first, bars(), 3, NOW, NO_DELAY)
-    cache.put(second, bars(), 3, NOW, NO_DELAY)
+    cache.put(first, Entry("a", bars(), 3, NOW, NO_DELAY))
+    cache.put(second, Entry("a", bars(), 3, NOW, NO_DELAY))
     assert cache.get(first, 3, NOW, LONG)
-    cache.put(third, bars(), 3, NOW, NO_DELAY)
+    cache.put(third, Entry("a", bars(), 3, NOW, NO_DELAY))
     assert [cache.get(key, 3, NOW, LONG) is not None for key in (first, second, third)] == [
         True,
         False,
         True,
     ]
     assert len(cache) == 2
+
+
+def test_an_answer_that_is_out_of_date_is_still_the_last():
+    cache, later = kept(), NOW + timedelta(days=1)
+    assert cache.get(KEY, 3, later, LONG) is None
+    assert cache.last(KEY, 3).bars == bars()
+    assert cache.last(KEY, 4) is None
+    assert cache.last(("QQQ", *KEY[1:]), 3) is None

@@ -5,7 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tradekit import CredentialsError, NoDataError, RateLimitError, ReplayClock, SourceError
+from tradekit import (
+    Capabilities,
+    CredentialsError,
+    NoDataError,
+    RateLimitError,
+    ReplayClock,
+    SourceError,
+)
+from tradekit.data import MemorySource
 from tradekit.data._health import HealthBook, faults
 
 START = datetime(2024, 3, 8, 15, tzinfo=UTC)
@@ -19,7 +27,7 @@ class Story:
     def __init__(self, *names):
         self.clock, self.events = ReplayClock(START), []
         self.book = HealthBook(self.clock, self.events.append)
-        self.book.enroll(names)
+        self.book.enroll({name: MemorySource() for name in names})
 
     def after(self, seconds):
         self.clock.move_to(START + timedelta(seconds=seconds))
@@ -86,10 +94,10 @@ def test_after_the_pause_one_call_tries_a_disabled_source():
     assert story.admitted("a", "b") == ["a", "b"]
 
 
-def test_a_try_that_fails_disables_for_another_pause():
+def test_a_try_that_fails_disables_for_another_pause_twice_as_long():
     story = Story("a", "b").hear("a", DOWN, times=5).after(60).hear("a", DOWN)
-    assert story.after(119).admitted("a", "b") == ["b"]
-    assert story.after(120).admitted("a", "b") == ["a", "b"]
+    assert story.after(179).admitted("a", "b") == ["b"]
+    assert story.after(180).admitted("a", "b") == ["a", "b"]
     assert story.told() == [("a", "disabled")]
 
 
@@ -155,21 +163,36 @@ def test_a_standing_is_plain_data():
             "errors": 5,
             "until": "2024-03-08T15:01:00+00:00",
             "reason": "gone",
+            "quarantined_until": None,
+            "success": 0.0,
+            "latency": 1.0,
+            "freshness": 1.0,
+            "agreement": 1.0,
+            "seconds": {"p50": None, "p95": None},
+            "budget": {"left": None, "wait_seconds": 0.0},
         }
     }
 
 
 def test_a_source_that_fails_says_why_before_it_is_disabled():
     story = Story("a").hear("a", DOWN)
-    assert story.book.standings()["a"] == {
-        "status": "ok",
-        "score": 0.0,
-        "errors": 1,
-        "until": None,
-        "reason": "gone",
-    }
+    standing = story.book.standings()["a"]
+    assert (standing["status"], standing["errors"], standing["reason"]) == ("ok", 1, "gone")
     assert story.hear("a", DOWN, good=3).book.standings()["a"]["reason"] == "gone"
     assert story.hear("a", good=1).book.standings()["a"]["reason"] is None
+
+
+def test_a_source_in_quarantine_is_asked_last_for_a_while():
+    story = Story("a", "b")
+    story.book.quarantine("a", MINUTE, "the odd one out")
+    assert story.admitted("a", "b") == ["b", "a"]
+    assert story.book.is_quarantined("a")
+    assert story.told() == [("a", "quarantined")]
+    assert story.after(60).admitted("a", "b") == ["a", "b"]
+    story.book.quarantine("a", None, "again")
+    assert story.after(9e7).admitted("a", "b") == ["b", "a"]
+    story.book.reset("a")
+    assert story.admitted("a", "b") == ["a", "b"]
 
 
 def test_another_source_that_answers_is_told_and_so_is_the_way_back():
@@ -196,8 +219,29 @@ def test_a_listener_that_fails_stops_nothing(caplog):
         raise ZeroDivisionError
 
     book = HealthBook(ReplayClock(START), fail)
-    book.enroll("a")
+    book.enroll({"a": MemorySource()})
     with caplog.at_level(logging.WARNING, logger="tradekit.data"):
         book.heard("a", 0, [CredentialsError("wrong key")], 5, MINUTE)
     assert book.standings()["a"]["status"] == "refused"
     assert [record.exc_info is not None for record in caplog.records] == [False, True]
+
+
+def test_a_source_whose_budget_is_used_is_passed_over_until_there_is_more():
+    class Counted(MemorySource):
+        capabilities = Capabilities(calls_per_minute=4)
+
+    story = Story("b")
+    story.book.enroll({"a": Counted(), "b": MemorySource()})
+    for _ in range(2):
+        assert story.book.spare("a")
+        story.book.asked("a")
+    story.book.asked("a")
+    assert not story.book.spare("a")  # less than half is left
+    assert story.book.may_again("a")
+    story.book.asked("a")
+    assert story.admitted("a", "b") == ["b"]
+    assert not story.book.may_again("a")
+    error = story.book.barred("a")
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after == 60
+    assert story.after(60).admitted("a", "b") == ["a", "b"]

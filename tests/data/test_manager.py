@@ -18,6 +18,7 @@ from tradekit import (
     NoDataError,
     RateLimitError,
     ReplayClock,
+    SourceError,
     SystemClock,
     UsageError,
     calendar_for,
@@ -281,7 +282,8 @@ def test_bars_are_shared_and_frames_are_not():
 
 
 def test_failures_are_not_kept():
-    source = Scripted("a", OSError("gone"), None, bars())
+    refused = SourceError("not today", retryable=False)
+    source = Scripted("a", refused, None, bars())
     manager = MultiSourceDataManager(sources=[source])
     assert [get(manager) is None for _ in range(3)] == [True, True, False]
 
@@ -355,7 +357,7 @@ def test_keys_are_shown_nowhere(caplog):
         ({"sources": 3}, "no such source"),
         ({"sources": SimulatedSource}, "no such source"),
         ({"timeout": 8}, "timeout is a duration"),
-        ({"cache_duration": timedelta(0)}, "cache_duration is a duration"),
+        ({"cache_duration": timedelta(-1)}, "cache_duration is a duration"),
         ({"max_errors_before_disable": 0}, "errors are counted"),
     ],
 )

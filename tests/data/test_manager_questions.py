@@ -80,7 +80,7 @@ def test_a_symbol_without_an_answer_is_told_once_until_there_is_one_again(caplog
     manager = MultiSourceDataManager(sources=[source])
     for up in (False, False, True, False):
         source.up = up
-        manager._cache = BarsCache()
+        manager._desk._cache = BarsCache()
         assert (manager.blocking.get_market_data("SPY", "5Min", 5) is not None) is up
     told = [record for record in caplog.records if record.levelname == "WARNING"]
     assert sum("no source has bars of SPY" in record.message for record in told) == 2

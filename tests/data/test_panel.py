@@ -3,24 +3,26 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 
 from tradekit import BarsRequest, DataSource, FixedClock, SourceError, UsageError
 from tradekit.data._lineup import Lineup
-from tradekit.data._panel import Panel, Terms
+from tradekit.data._panel import Panel
+from tradekit.data._terms import Terms
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 21, tzinfo=UTC))
-TERMS = Terms(timedelta(seconds=5), 1, timedelta(minutes=1))
+TERMS = Terms(timeout=timedelta(seconds=5), max_errors_before_disable=1)
 REQUEST = BarsRequest("SPY", "1Day", limit=1)
 
 
 class Down(DataSource):
-    """A source that fails, and counts how often it was asked."""
+    """A source that fails for good, and counts how often it was asked."""
 
     clock = CLOCK
 
     def __init__(self, error=None):
-        self.error, self.calls = error or SourceError("gone"), 0
+        self.error, self.calls = error or SourceError("gone", fault="transient", retryable=False), 0
 
     async def _fetch(self, request):
         self.calls += 1
@@ -50,7 +52,7 @@ def test_a_disabled_source_is_not_asked_and_its_reason_is_named():
     # By the clock, which stands still, the pause of the first never ends.
     first, second = Down(), Down()
     both = panel(first=first, second=second)
-    ask(both, Terms(TERMS.timeout, 1, TERMS.pause))
+    ask(both)
     both.reset("second")
     error = ask(both)
     assert (first.calls, second.calls) == (1, 2)
@@ -62,7 +64,8 @@ def test_where_all_are_disabled_one_is_asked_all_the_same():
     both = panel(first=first, second=second)
     for _ in range(3):
         ask(both)
-    assert (first.calls, second.calls) == (3, 1)
+    # Both once; then the first, whose pause doubles, so that the second is due before it.
+    assert (first.calls, second.calls) == (2, 2)
 
 
 def test_a_source_that_is_absent_is_among_the_reasons():
@@ -96,7 +99,7 @@ def test_a_call_that_is_cancelled_leaves_the_way_free():
 
     hanging = Hanging()
     alone = panel(hanging=hanging)
-    ask(alone, Terms(timedelta(milliseconds=20), 1, TERMS.pause))  # now it is disabled
+    ask(alone, attrs.evolve(TERMS, timeout=timedelta(milliseconds=20)))  # now it is disabled
 
     async def cancelled():
         with pytest.raises(TimeoutError):
@@ -124,7 +127,7 @@ def test_what_fails_beside_the_bars_leaves_the_health_alone():
     async def main():
         alone, causes = panel(quoting=Quoting(SourceError("no quotes for you"))), {}
         answers = alone.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
-        return [answer async for answer in answers], str(causes["quoting"]), alone.score()
+        return [answer async for answer in answers], str(causes["quoting"]), alone.book.score()
 
     assert asyncio.run(main()) == ([], "no quotes for you", 100.0)
 

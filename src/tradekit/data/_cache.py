@@ -26,21 +26,29 @@ class Entry:
 
     Parameters
     ----------
+    giver : str
+        The name of the source.
     bars : Bars
         Checked, at least one.
     asked : int
         How many were asked for; fewer came where there are no more.
     stored : datetime
         Aware moment of the question.
-    renewed : int
-        Nanoseconds since 1970 UTC at which the source can have a newer bar.
+    delay : timedelta
+        How late the source is at best.
     """
 
+    giver: str
     bars: Bars
     asked: int
     stored: datetime
-    renewed: int
+    delay: timedelta
+    renewed: int = attrs.field(init=False)
     _frame: pd.DataFrame | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # When the source can have a newer bar.
+        self.renewed = next_close(self.bars) + self.delay // timedelta(microseconds=1) * 1_000
 
     def newest(self, limit: int) -> Bars:
         """Give the newest so many bars."""
@@ -100,25 +108,37 @@ class BarsCache:
             self._entries.move_to_end(key)
             return entry
 
-    def put(self, key: Key, bars: Bars, asked: int, now: datetime, delay: timedelta) -> None:
+    def last(self, key: Key, limit: int) -> Entry | None:
+        """Find the last answer of so many bars, out of date or not.
+
+        Parameters
+        ----------
+        key : tuple
+            Symbol, timeframe and adjustment.
+        limit : int
+            How many bars.
+
+        Returns
+        -------
+        Entry or None
+            None where there never was one.
+        """
+        with self._lock:
+            entry = self._entries.get(key)
+            return None if entry is None or limit > entry.asked else entry
+
+    def put(self, key: Key, entry: Entry) -> None:
         """Keep an answer.
 
         Parameters
         ----------
         key : tuple
             Symbol, timeframe and adjustment.
-        bars : Bars
-            Checked, at least one.
-        asked : int
-            How many were asked for.
-        now : datetime
-            Aware moment of the question.
-        delay : timedelta
-            How late the source is at best.
+        entry : Entry
+            The answer.
         """
-        renewed = next_close(bars) + delay // timedelta(microseconds=1) * 1_000
         with self._lock:
-            self._entries[key] = Entry(bars, asked, now, renewed)
+            self._entries[key] = entry
             self._entries.move_to_end(key)
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)

@@ -1,114 +1,64 @@
-"""One question on its way along the sources, each with its share of the time."""
+"""What is known of the answer to one question, and why the rest is missing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
+import numpy as np
 
-from .._core.answers import source_name
 from .._core.bars import Bars
 from .._core.clock import Clock
-from .._core.errors import NoDataError, SourceError
+from .._core.errors import NoDataError, RateLimitError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
-from ._checks import may_be_short, objection, shortage
+from ._calls import hang_up, outcome
+from ._checks import doubt, may_be_short, objection
 from ._health import faults
+from ._tail import Known
 
-T = TypeVar("T")
-
-
-class Deadline:
-    """The time that a call may take, shared out to those who are still to be asked.
-
-    Parameters
-    ----------
-    timeout : timedelta
-        From now on, by the running loop.
-    """
-
-    def __init__(self, timeout: timedelta) -> None:
-        self._end = asyncio.get_running_loop().time() + timeout.total_seconds()
-
-    def share(self, among: int) -> float:
-        """Give one of so many the seconds that are due to it."""
-        return max(0.0, self._end - asyncio.get_running_loop().time()) / among
-
-
-async def within(
-    seconds: float, source: DataSource, calls: Sequence[Coroutine[Any, Any, T]]
-) -> list[T | SourceError]:
-    """Wait for calls to a source side by side; what is not there in time is given up.
-
-    Parameters
-    ----------
-    seconds : float
-        How long to wait.
-    source : DataSource
-        Whom they ask.
-    calls : sequence of coroutine
-        Not yet started.
-
-    Returns
-    -------
-    list
-        What each gave, or why not, in the same order.
-    """
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        # Not asyncio.timeout: it would throw away an answer that came while the loop was blocked.
-        await asyncio.wait(tasks, timeout=seconds)
-        return [_outcome(task, source, seconds) for task in tasks]
-    finally:
-        for task in tasks:
-            if not task.done():
-                task.add_done_callback(_forget)
-                task.cancel()
-
-
-def _outcome(task: asyncio.Task[T], source: DataSource, seconds: float) -> T | SourceError:
-    name = source_name(source)
-    if not task.done():
-        late = f"nothing within {seconds:.1f} s"
-        hint = "MultiSourceDataManager(..., timeout=...) for slow networks"
-        return SourceError(f"{name} did not answer in time", got=late, hint=hint, source=name)
-    if task.cancelled():
-        return SourceError(f"{name} gave up", got="CancelledError", source=name)
-    error = task.exception()
-    if error is None:
-        return task.result()
-    if isinstance(error, SourceError):
-        return error
-    if not isinstance(error, Exception):
-        raise error
-    told = SourceError(f"{name} is broken", retryable=False, got=str(error), source=name)
-    told.__cause__ = error
-    return told
-
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for it any more; asyncio need not complain that nobody looked."""
-    if not task.cancelled():
-        task.exception()
+_TAPES = 0.01  # as a fraction of the price
+_MOST = 0.95  # of the time there is, so that what has come by then arrives
 
 
 @attrs.define
 class Heard:
-    """What a call says of its source.
+    """What a question says of a source that was asked, however many times.
 
     Parameters
     ----------
     good : int
         How many symbols it answered well.
-    bad : list of SourceError
-        Its own faults.
+    errors : list of SourceError
+        What went wrong, its own fault or not.
+    proven : list of SourceError
+        What others have shown to be its own fault.
     """
 
     good: int = 0
-    bad: list[SourceError] = attrs.field(factory=list)
+    errors: list[SourceError] = attrs.field(factory=list)
+    proven: list[SourceError] = attrs.field(factory=list)
+
+    @property
+    def bad(self) -> list[SourceError]:
+        """What was its own fault."""
+        return [*faults(self.errors, self.good), *self.proven]
+
+
+def _alike(mine: Bars, other: Bars) -> bool:
+    """Tell whether two sources tell the same bars, but for what two tapes differ by."""
+    return np.array_equal(mine.time, other.time) and bool(
+        abs(np.median(mine.close / other.close) - 1) < _TAPES
+    )
+
+
+def _of(symbol: str, answer: Fetched | SourceError) -> Bars | SourceError:
+    if isinstance(answer, SourceError):
+        return answer
+    return answer.failures[symbol] if symbol in answer.failures else answer.bars[symbol]
 
 
 class Failover:
@@ -120,16 +70,22 @@ class Failover:
         What is asked.
     clock : Clock
         Who says what time it is.
+    known : mapping of str to Known
+        By symbol, what a source has answered before: it is asked for the end alone.
     """
 
-    def __init__(self, request: BarsRequest, clock: Clock) -> None:
+    def __init__(
+        self, request: BarsRequest, clock: Clock, known: Mapping[str, Known] | None = None
+    ) -> None:
         self.request, self.now = request, clock.now()
+        self._known = dict(known or {})
         self._clock = clock
         self.bars: dict[str, Bars] = {}
-        self.answered_by: dict[str, DataSource] = {}
+        self.answered_by: dict[str, str] = {}
+        self.unconfirmed: set[str] = set()
         self.blamed: dict[str, str] = {}
         self._causes: dict[str, dict[str, SourceError]] = {s: {} for s in request.symbols}
-        self._short: dict[str, dict[str, tuple[DataSource, Bars]]] = {}
+        self._doubted: dict[str, dict[str, tuple[DataSource, Bars]]] = {}
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -143,8 +99,25 @@ class Failover:
         if blame:
             self.blamed[name] = str(why)
 
-    async def ask(self, name: str, source: DataSource, seconds: float) -> Heard:
-        """Ask a source for all that is missing.
+    def open_to(self, name: str) -> tuple[str, ...]:
+        """Name the symbols that a source may still be asked for.
+
+        Parameters
+        ----------
+        name : str
+            Under which it is known.
+
+        Returns
+        -------
+        tuple of str
+            Those without bars, unless it has said that it has none, or has given what it has.
+        """
+        return tuple(symbol for symbol in self.missing if self._is_open(symbol, name))
+
+    async def ask(
+        self, name: str, source: DataSource, symbols: tuple[str, ...], seconds: float, heard: Heard
+    ) -> None:
+        """Ask a source, and keep what comes as it comes.
 
         Parameters
         ----------
@@ -152,47 +125,55 @@ class Failover:
             Under which it is known.
         source : DataSource
             Whom.
+        symbols : tuple of str
+            Of whom.
         seconds : float
             How long it may take.
-
-        Returns
-        -------
-        Heard
-            What that says of the source.
+        heard : Heard
+            Takes in what that says of the source.
         """
-        request = self._request(source)
-        # One by one, what has come in time is kept although the rest is late.
-        parts = [request] if source.batch else [_only(request, s) for s in request.symbols]
-        answers = await within(seconds, source, [source.fetch(part) for part in parts])
-        errors = [
-            error
-            for part, answer in zip(parts, answers, strict=True)
-            for symbol in part.symbols
-            if (error := self._take(name, source, symbol, answer))
-        ]
-        good = len(request.symbols) - len(errors)
-        return self._judged(name, Heard(good, faults(errors, good)))
+        parts = self._requests(name, source, symbols, seconds)
+        calls = {asyncio.ensure_future(source.fetch(request)): request for request in parts}
+        try:
+            waiting = set(calls)
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for call in done:
+                    for symbol in calls[call].symbols:
+                        answer = _of(symbol, outcome(call, source))
+                        self._take(name, source, calls[call], answer, symbol, heard)
+        finally:
+            hang_up(calls)
 
-    def settle(self) -> dict[str, Heard]:
-        """Take the longest of the short answers where there is no other.
+    def settle(self, heard: Mapping[str, Heard]) -> None:
+        """Take the best of the doubtful answers where there is no other.
 
-        Returns
-        -------
-        dict of str to Heard
-            What this says of those who gave them: who left bars out is known by now.
+        Parameters
+        ----------
+        heard : dict of str to Heard
+            By source; takes in whose doubtful answers were wrong, which is known by now.
         """
-        told: dict[str, Heard] = {}
-        for symbol, answers in self._short.items():
+        for symbol, answers in self._doubted.items():
             if symbol not in self.bars:
-                longest = max(answers, key=lambda name: len(answers[name][1]))
-                self._accept(*answers[longest])
+                best = max(answers, key=lambda name: len(answers[name][1]))
+                self.replace(symbol, best, answers[best][1])
             for name, (source, bars) in answers.items():
-                heard = told.setdefault(name, Heard())
-                if len(bars) == len(self.bars[symbol]):
-                    heard.good += 1
+                if _alike(bars, self.bars[symbol]):
+                    heard[name].good += 1
                 elif not may_be_short(source, bars, self.now):
-                    heard.bad.append(self._causes[symbol][name])
-        return {name: self._judged(name, heard) for name, heard in told.items()}
+                    heard[name].proven.append(self._causes[symbol][name])
+        for name, said in heard.items():
+            if said.bad and not said.good:
+                self.blamed[name] = str(said.bad[0])
+
+    def replace(self, symbol: str, name: str, bars: Bars) -> None:
+        """Take a source's bars, instead of what there may be."""
+        self.bars[symbol], self.answered_by[symbol] = bars, name
+
+    def refuse(self, symbol: str, why: SourceError) -> None:
+        """Give up an answer."""
+        del self.bars[symbol]
+        self._causes[symbol][self.answered_by.pop(symbol)] = why
 
     def result(self) -> Fetched:
         """Give the bars by symbol, and what each source said of the symbols that have none."""
@@ -200,46 +181,90 @@ class Failover:
         bars = {s: self.bars[s] for s in self.request.symbols if s in self.bars}
         return Fetched(bars, failures)
 
-    def _request(self, source: DataSource) -> BarsRequest:
+    def _requests(
+        self, name: str, source: DataSource, symbols: tuple[str, ...], seconds: float
+    ) -> list[BarsRequest]:
+        """One question for what is not known yet, and one for the end of what is."""
         # A source that lives in another time would tell bars that are not known yet.
         elsewhere = self.request.end is None and source.clock != self._clock
         end = self.now if elsewhere else self.request.end
-        return attrs.evolve(self.request, symbols=self.missing, end=end)
+        whole = attrs.evolve(self.request, end=end, timeout=timedelta(seconds=_MOST * seconds))
+        starts = {
+            symbol: start
+            for symbol in symbols
+            if (known := self._known.get(symbol))
+            and known.giver == name
+            and (start := known.start(self.request, self.now, source.capabilities.settle))
+        }
+        new = tuple(symbol for symbol in symbols if symbol not in starts)
+        parts = [attrs.evolve(whole, symbols=new)] if new else []
+        if starts:
+            first = min(starts.values())
+            parts.append(attrs.evolve(whole, symbols=tuple(starts), start=first))
+        # One by one, what has come in time is kept although the rest is late.
+        if source.batch:
+            return parts
+        return [attrs.evolve(part, symbols=s) for part in parts for s in part.symbols]
+
+    def _is_open(self, symbol: str, name: str) -> bool:
+        cause = self._causes[symbol].get(name)
+        if cause is None or cause.fault == "late":
+            return True
+        held = name in self._doubted.get(symbol, {})
+        return cause.retryable and not held and not isinstance(cause, RateLimitError)
 
     def _take(
-        self, name: str, source: DataSource, symbol: str, answer: Fetched | SourceError
-    ) -> SourceError | None:
-        """Keep one symbol's answer, or say what is wrong with it."""
-        failure = answer if isinstance(answer, SourceError) else answer.failures.get(symbol)
-        if isinstance(answer, SourceError) or failure is not None:
-            error = failure
-        else:
-            bars = answer.bars[symbol]
-            error = objection(source, self.request, bars, self.now)
-            if error is None and (error := shortage(source, self.request, bars)):
-                self._short.setdefault(symbol, {})[name] = source, bars
-            elif error is None:
-                self._accept(source, bars)
-        if error is not None:
+        self,
+        name: str,
+        source: DataSource,
+        asked: BarsRequest,
+        answer: Bars | SourceError,
+        symbol: str,
+        heard: Heard,
+    ) -> None:
+        """Keep one symbol's answer, or what is wrong with it."""
+        if symbol in self.bars:  # another source was quicker
+            heard.good += isinstance(answer, Bars)
+            return
+        try:
+            if isinstance(answer, SourceError):
+                raise answer
+            bars = self._whole(asked, answer)
+            self._judge(name, source, bars)
+        except SourceError as error:
             self._causes[symbol][name] = error
-        return error
+            heard.errors.append(error)
+        else:
+            self.replace(symbol, name, bars)
+            heard.good += 1
 
-    def _accept(self, source: DataSource, bars: Bars) -> None:
-        self.bars[bars.symbol], self.answered_by[bars.symbol] = bars, source
+    def _whole(self, asked: BarsRequest, bars: Bars) -> Bars:
+        """Join the end of a series to what is known of it, if the end is what was asked for."""
+        if asked.start == self.request.start:
+            return bars
+        known = self._known[bars.symbol]
+        try:
+            joined = known.joined(bars)
+        except SourceError:
+            self._known.pop(bars.symbol, None)  # the next time it is asked for as a whole
+            raise
+        return joined[-(self.request.limit or len(joined)) :]
 
-    def _judged(self, name: str, heard: Heard) -> Heard:
-        if heard.bad and not heard.good:
-            self.blamed[name] = str(heard.bad[0])
-        return heard
+    def _judge(self, name: str, source: DataSource, bars: Bars) -> None:
+        if error := objection(source, self.request, bars, self.now):
+            raise error
+        error = doubt(source, self.request, bars)
+        # Minutes without a trade are many; only where rows were left out may a hole be one of them.
+        if error and (error.fault != "gaps" or bars.dropped):
+            others = self._doubted.setdefault(bars.symbol, {})
+            if not any(_alike(bars, other) for _, other in others.values()):
+                others[name] = source, bars
+                raise error
 
     def _nobody(self, symbol: str) -> NoDataError:
         return nobody(
             f"has bars of {symbol} ({self.request.timeframe})", self._causes[symbol], symbol=symbol
         )
-
-
-def _only(request: BarsRequest, symbol: str) -> BarsRequest:
-    return attrs.evolve(request, symbols=symbol)
 
 
 def nobody(what: str, causes: Mapping[str, SourceError], **facts: Any) -> NoDataError:
@@ -257,12 +282,17 @@ def nobody(what: str, causes: Mapping[str, SourceError], **facts: Any) -> NoData
     Returns
     -------
     NoDataError
-        It carries ``causes``.
+        It carries ``causes``; its ``fault`` is ``no_data`` where those who could look saw nothing
+        (``unknown_symbol`` where all of them say so), else that of the first who could not.
     """
+    able = [cause for cause in causes.values() if cause.fault != "unable"] or [*causes.values()]
+    blind = [cause.fault for cause in able if not isinstance(cause, NoDataError)]
+    unknown = {cause.fault for cause in able} == {"unknown_symbol"}
     return NoDataError(
         f"no source {what}",
         retryable=any(cause.retryable for cause in causes.values()),
         got="; ".join(f"{name}: {cause}" for name, cause in causes.items()) or "no source",
         causes=dict(causes),
+        fault=blind[0] if blind else "unknown_symbol" if unknown else None,
         **facts,
     )

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal
-
-import attrs
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from .._core.clock import Clock
-from .._core.errors import CredentialsError, NoDataError, RateLimitError, SourceError
+from .._core.errors import NoDataError, RateLimitError, SourceError
 from .._core.event import SourceStatusChanged
+from .._core.source import DataSource
+from ._budget import Budget
+from ._standing import SourceHealth
 
 log = logging.getLogger("tradekit.data")
 
-Status = Literal["ok", "disabled", "resting", "refused"]
-_REMEMBERED = 100
+_BAD_NEWS = ("disabled", "quarantined", "contested")
+NEVER = datetime.max.replace(tzinfo=UTC)
 # A halted or unknown symbol shows these symptoms as well.
 _DOUBTFUL = ("empty", "stale")
+# Only another source's answer tells whether these are faults.
+_OPEN = ("short", "gaps", "split", "rewritten")
 
 
 def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
     """Keep the errors that are the source's own fault.
 
     That a symbol is unknown never is. An empty or an old answer is the symbol's own case where the
-    same call brought good bars of others. A short one is none as long as nobody has a longer one.
+    same call brought good bars of others. A doubtful one is none until another source knows better.
 
     Parameters
     ----------
@@ -47,102 +49,7 @@ def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
 def _is_fault(error: SourceError, *, alone: bool) -> bool:
     if error.fault in _DOUBTFUL:
         return alone
-    return error.fault != "short" and not isinstance(error, NoDataError)
-
-
-@attrs.define(eq=False)
-class SourceHealth:
-    """How one source does: its breaker, and its last calls.
-
-    Parameters
-    ----------
-    errors : int
-        Calls in a row that failed.
-    status : {"ok", "disabled", "resting", "refused"}
-        Disabled by too many errors, resting because it asked for it, or refused for its keys.
-    until : datetime, optional
-        When it may be tried again; None while it is ok, and for good when its keys are refused.
-    reason : str
-        Why it is not ok, or what failed at its last call.
-    """
-
-    errors: int = 0
-    status: Status = "ok"
-    until: datetime | None = None
-    reason: str = ""
-    _probing: bool = attrs.field(default=False, init=False)
-    _calls: deque[float] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
-
-    @property
-    def score(self) -> float:
-        """Percent of what it was lately asked and answered well; 0 while it is not asked."""
-        if self.status != "ok":
-            return 0.0
-        return 100.0 * sum(self._calls) / len(self._calls) if self._calls else 100.0
-
-    def admits(self, now: datetime) -> bool:
-        """Whether it may be asked: it is ok, or the time has come for one call to try it."""
-        due = self.until is not None and self.until <= now
-        return self.status == "ok" or (due and not self._probing)
-
-    def claim(self) -> bool:
-        """Take the one call that tries a source which is not ok."""
-        if self.status == "ok":
-            return True
-        free, self._probing = not self._probing, True
-        return free
-
-    def release(self) -> None:
-        """Let another call try it."""
-        self._probing = False
-
-    def heard(
-        self, now: datetime, good: int, bad: Sequence[SourceError], most: int, pause: timedelta
-    ) -> None:
-        """Draw the consequences of a call.
-
-        Parameters
-        ----------
-        now : datetime
-            Aware.
-        good : int
-            How many symbols it answered well.
-        bad : sequence of SourceError
-            Its own faults.
-        most : int
-            Calls in a row that may fail before it is disabled.
-        pause : timedelta
-            For how long it is then left alone.
-        """
-        if good or bad:
-            self._calls.append(good / (good + len(bad)))
-        limits = [error for error in bad if isinstance(error, RateLimitError)]
-        if limits:
-            seconds = max(error.retry_after or 0.0 for error in limits)
-            wait = timedelta(seconds=seconds) if seconds > 0 else pause
-            self._close("resting", now + wait, limits[0])
-        elif bad and not good:
-            self._failed(now, bad, most, pause)
-        elif self.status != "resting" or self.until is None or self.until <= now:
-            # An answer that was on its way while the source asked for rest does not end the rest.
-            self.errors = 0 if good else self.errors
-            self.status, self.until = "ok", None
-            self.reason = str(bad[0]) if bad else ""
-
-    def _failed(
-        self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta
-    ) -> None:
-        self.errors += 1
-        refused = next((error for error in bad if isinstance(error, CredentialsError)), None)
-        if refused:
-            self._close("refused", None, refused)
-        elif self.status == "ok" and self.errors < most:
-            self.reason = str(bad[0])
-        elif self.status != "refused":
-            self._close("disabled", now + pause, bad[0])
-
-    def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:
-        self.status, self.until, self.reason = status, until, str(error)
+    return error.fault not in _OPEN and not isinstance(error, NoDataError)
 
 
 class HealthBook:
@@ -165,11 +72,14 @@ class HealthBook:
         self._answering: str | None = None
         self._asked = False
 
-    def enroll(self, names: Iterable[str]) -> None:
+    def enroll(self, sources: Mapping[str, DataSource]) -> None:
         """Begin with sources that are new here, in the order in which they are asked."""
         with self._lock:
             self._asked = True
-            self._sources = {name: self._sources.get(name) or SourceHealth() for name in names}
+            self._sources = {
+                name: self._sources.get(name) or SourceHealth.of(source)
+                for name, source in sources.items()
+            }
             self._answering = self._answering or next(iter(self._sources), None)
 
     def admitted(self, names: Sequence[str], now: datetime) -> list[str]:
@@ -185,44 +95,92 @@ class HealthBook:
         Returns
         -------
         list of str
-            Where all are disabled, the one whose turn comes first: better a try than none.
+            Those in quarantine last. Where all are disabled, the one whose turn comes first:
+            better a try than none.
         """
         with self._lock:
-            open_ = [name for name in names if self._sources[name].admits(now)]
-            due = {n: h.until for n in names if (h := self._sources[n]).status == "disabled"}
-        return open_ or sorted(due, key=lambda name: due[name] or now)[:1]
+            open_ = [name for name in names if self._is_open(name, now)]
+            breakers = {name: self._sources[name].breaker for name in names}
+            due = {n: b.until for n, b in breakers.items() if b.status == "disabled" and b.until}
+            open_.sort(key=lambda name: self._is_quarantined(name, now))
+        return open_ or sorted(due, key=lambda name: due[name])[:1]
+
+    def _is_open(self, name: str, now: datetime) -> bool:
+        health = self._sources[name]
+        return health.breaker.admits(now) and not health.read(now).wait(now)
+
+    def asked(self, name: str) -> None:
+        """Note that a source is asked once more, if it does not count itself."""
+        now = self._clock.now()
+        with self._lock:
+            if self._sources[name].meter is None:
+                self._sources[name].budget.note(now)
 
     def claim(self, name: str) -> bool:
         """Ask a source: always when it is ok, else only one call at a time."""
         with self._lock:
-            return self._sources[name].claim()
+            return self._sources[name].breaker.claim()
+
+    def took(self, name: str, size: int, seconds: float) -> None:
+        """Note how long an answer for so many symbols took."""
+        with self._lock:
+            self._sources[name].took(size, seconds)
+
+    def patience(self, name: str, size: int) -> float:
+        """Tell after how many seconds an answer for so many symbols is late."""
+        with self._lock:
+            return self._sources[name].patience(size)
+
+    def may_again(self, name: str) -> bool:
+        """Tell whether a source that has just failed may be asked once more."""
+        now = self._clock.now()
+        with self._lock:
+            health = self._sources[name]
+            return health.breaker.status == "ok" and not health.read(now).wait(now)
+
+    def spare(self, name: str) -> bool:
+        """Tell whether a source may be asked although another one is being asked."""
+        now = self._clock.now()
+        with self._lock:
+            health = self._sources[name]
+            return health.breaker.status == "ok" and health.read(now).spare(now)
 
     def release(self, name: str) -> None:
         """End a call, however it went."""
         with self._lock:
-            self._sources[name].release()
+            self._sources[name].breaker.release()
 
     def barred(self, name: str) -> SourceError:
         """Say why a source is not asked."""
         with self._lock:
             health = self._sources[name]
-            when = f"until {health.until:%Y-%m-%d %H:%M:%S} UTC" if health.until else "until reset"
-            problem, reason = f"{name} is not asked: {health.status} {when}", health.reason
+            if health.breaker.status == "ok":
+                return self._used_up(name, health.budget)
+            breaker = health.breaker
+            until, reason = breaker.until, breaker.reason
+            when = f"until {until:%Y-%m-%d %H:%M:%S} UTC" if until else "until reset"
+            problem = f"{name} is not asked: {breaker.status} {when}"
         hint = f"reset_data_source({name!r}) when it works again"
         return SourceError(problem, got=reason or None, hint=hint, source=name)
 
     def heard(
-        self, name: str, good: int, bad: Sequence[SourceError], most: int, pause: timedelta
+        self,
+        name: str,
+        good: int,
+        bad: Sequence[SourceError],
+        most: int,
+        pause: timedelta | None,
     ) -> None:
-        """Draw the consequences of a call; `SourceHealth.heard` says which."""
+        """Draw the consequences of a call; `Breaker.heard` says which."""
         now = self._clock.now()
         if bad:
             log.info("%s failed: %s", name, bad[0])
         with self._lock:
             health = self._sources[name]
-            before = health.status
-            health.heard(now, good, bad, most, pause)
-            after, reason, score = health.status, health.reason, health.score
+            breaker, before = health.breaker, health.breaker.status
+            health.heard(good, bad)
+            breaker.heard(now, good, bad, most, pause)
+            after, reason, score = breaker.status, breaker.reason, health.score
         if after == before:
             return
         if after == "ok":
@@ -257,9 +215,38 @@ class HealthBook:
         with self._lock:
             before = self._sources.get(name)
             if before is not None:
-                self._sources[name] = SourceHealth()
-        if before is not None and before.status != "ok":
+                self._sources[name] = SourceHealth(budget=before.budget, meter=before.meter)
+        if before is not None and before.breaker.status != "ok":
             self._tell(self._clock.now(), name, "restored", "it was reset", 100.0)
+
+    def compared(self, name: str, agreed: bool) -> None:
+        """Note whether another source bore out an answer."""
+        with self._lock:
+            self._sources[name].compared(agreed)
+
+    def quarantine(self, name: str, pause: timedelta | None, reason: str) -> None:
+        """Ask a source last, and trust it no more: two others agree that it is wrong."""
+        now = self._clock.now()
+        with self._lock:
+            health = self._sources[name]
+            health.quarantined = now + pause if pause else NEVER
+            score = health.score
+        self._tell(now, name, "quarantined", reason, score)
+
+    def contest(self, name: str, reason: str) -> None:
+        """Tell that an answer is contested, and nobody knows who is right."""
+        with self._lock:
+            score = self._sources[name].score
+        self._tell(self._clock.now(), name, "contested", reason, score)
+
+    def is_quarantined(self, name: str) -> bool:
+        """Tell whether a source is in quarantine now."""
+        with self._lock:
+            return self._is_quarantined(name, self._clock.now())
+
+    def _is_quarantined(self, name: str, now: datetime) -> bool:
+        until = self._sources[name].quarantined
+        return until is not None and now < until
 
     def score(self) -> float:
         """Give the mean score of the sources; 100 before anybody was asked."""
@@ -269,20 +256,24 @@ class HealthBook:
 
     def standings(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data."""
+        now = self._clock.now()
         with self._lock:
-            return {
-                name: {
-                    "status": health.status,
-                    "score": health.score,
-                    "errors": health.errors,
-                    "until": health.until.isoformat() if health.until else None,
-                    "reason": health.reason or None,
-                }
-                for name, health in self._sources.items()
-            }
+            return {name: health.standing(now) for name, health in self._sources.items()}
+
+    def _used_up(self, name: str, budget: Budget) -> SourceError:
+        now = self._clock.now()
+        return RateLimitError(
+            f"{name} is not asked: its budget is used",
+            retry_after=budget.wait(now).total_seconds(),
+            got=str(budget.plan(now)),
+            hint="ask less often, or for many symbols at once",
+            source=name,
+        )
 
     def _tell(self, now: datetime, name: str, status: str, reason: str, score: float) -> None:
-        level = logging.WARNING if status == "disabled" else logging.INFO
+        level = (
+            logging.WARNING if status in ("disabled", "quarantined", "contested") else logging.INFO
+        )
         log.log(level, "%s is %s: %s", name, status, reason)
         if self._on_change is None:
             return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from logging import DEBUG, WARNING
@@ -11,20 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.blocking import Blocking
 from .._core.candidate import Candidate
 from .._core.clock import Clock, SystemClock
-from .._core.errors import NoDataError, SourceError, UsageError
+from .._core.errors import NoDataError, UsageError
 from .._core.event import SourceStatusChanged
-from .._core.figures import count, duration
+from .._core.figures import count
 from .._core.request import Asked, BarsRequest, Fetched, as_symbols
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
-from ._cache import BarsCache, Entry
-from ._failover import nobody
+from ._archive import Archive
+from ._cache import Entry
+from ._desk import Desk
 from ._lineup import Lineup, chosen_sources, usual_sources
-from ._panel import Panel, Terms
+from ._panel import Panel
+from ._second_opinion import TOLERANCE
+from ._secret import Secret
+from ._terms import CrossCheck, Terms, Unconfirmed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +41,16 @@ log = logging.getLogger("tradekit.data")
 class MultiSourceDataManager:
     """Correct bars while providers fail: sources are asked in turn until an answer is sound.
 
-    An answer counts when its source's door lets it through, its prices are adjusted as asked, its
-    bars are as long as they say, and its newest bar is the one that the calendar expects; where a
-    source has fewer bars than asked, the longest answer wins. Each symbol's bars come from one
-    source, which they name; nothing is spliced. The newest bars are kept in memory until the next
-    bar is due.
+    An answer counts when its source's door lets it through, its prices are adjusted as asked and
+    possible beside each other, its bars lie on the session's grid and within the window, and its
+    newest bar is the one that the calendar expects; one that may be wrong gives way to a better
+    one. Six attempts are made over the sources within one deadline. Beside one that takes longer
+    than nineteen times out of twenty, the next is asked too, if its budget can spare it.
+
+    Each symbol's bars come from one source, which they name; nothing is spliced. The newest bars
+    are kept in memory until the next bar is due; then their source is asked for the end alone, and
+    for all of them where it has rewritten their history. Who asks for the same at once shares one
+    question, over threads and event loops.
 
     Parameters
     ----------
@@ -55,18 +66,39 @@ class MultiSourceDataManager:
     adjustment : {"all", "split", "raw"}
         What every source is asked for. Answers that state another one are refused.
     timeout : timedelta
-        How long a call may take, shared out over the sources. A source that blocks the event loop
-        cannot be interrupted.
+        How long a call may take, all attempts together. A source that blocks the event loop cannot
+        be interrupted.
     on_change : callable, optional
-        Called with a `SourceStatusChanged` event when a source is disabled or restored, or when
-        another one answers than before.
+        Called with a `SourceStatusChanged` event when a source is disabled, restored, quarantined
+        or contested, or when another one answers than before.
     max_errors_before_disable : int
         After so many failed calls in a row a source is left alone for ``cool_down``; then one call
-        tries it. An unknown symbol is no failure. May be changed at any time, as the next two.
+        tries it. An unknown symbol is no failure. May be changed at any time, as most others.
     cache_duration : timedelta
         How long the newest bars are kept at most.
-    cool_down : timedelta
-        How long a disabled source is left alone.
+    cool_down : timedelta, optional
+        How long a disabled source is left alone; twice as long after each try that fails, up to an
+        hour. None leaves it alone until `reset_data_source`.
+    cross_check : {"off", "sampled", "always"}
+        Which answers are held against another source's: none, one in twenty, or all. Of three that
+        differ, the odd one out is wrong, and its source is quarantined for ``cool_down``: asked
+        last, and not trusted.
+    unconfirmed : {"flag", "refuse"}
+        What becomes of an answer that differs from another while no third decides, or, where all
+        are checked, that nobody else could tell of: it is not trusted, or no answer.
+    tolerance : float
+        Median difference of closes, as a fraction, from which on two sources differ.
+    max_stale : timedelta, optional
+        How long the newest bars may have been out of date to stand in, marked with
+        ``stale_since``, when nobody answers. Usually they never do.
+    trusted : sequence of str, optional
+        Whose answers are good enough to open a trade on, as they say in ``trusted_for_entries``;
+        all by default. Stale and contested answers never are.
+    disk_cache : bool or path
+        Whether, or in which file, settled bars are kept on disk too: then only what is missing at
+        the end travels, also after a restart. Several processes may share one.
+    seed : int
+        Of the answers that are sampled.
 
     Attributes
     ----------
@@ -101,27 +133,39 @@ class MultiSourceDataManager:
         on_change: Callable[[SourceStatusChanged], None] | None = None,
         max_errors_before_disable: int = 5,
         cache_duration: timedelta = timedelta(minutes=5),
-        cool_down: timedelta = timedelta(minutes=1),
+        cool_down: timedelta | None = timedelta(minutes=1),
+        cross_check: CrossCheck = "off",
+        unconfirmed: Unconfirmed = "flag",
+        tolerance: float = TOLERANCE,
+        max_stale: timedelta | None = None,
+        trusted: Sequence[str] | None = None,
+        disk_cache: bool | str | os.PathLike[str] = False,
+        seed: int = 0,
     ) -> None:
+        keys = Secret.of(alpaca_key), Secret.of(alpaca_secret)
+        del alpaca_key, alpaca_secret  # nobody who looks at this frame sees them
         listed = _listed(sources)
         own = (source.clock for source in listed or () if isinstance(source, DataSource))
         self.clock = clock or next(own, SystemClock())
-        self.adjustment, self.timeout = adjustment, _positive("timeout", timeout)
-        self.max_errors_before_disable = _most(max_errors_before_disable)
-        self.cache_duration = _positive("cache_duration", cache_duration)
-        self.cool_down = _positive("cool_down", cool_down)
+        self.adjustment, self.timeout = adjustment, timeout
+        self.max_errors_before_disable = max_errors_before_disable
+        self.cache_duration, self.cool_down = cache_duration, cool_down
+        self.cross_check, self.unconfirmed, self.tolerance = cross_check, unconfirmed, tolerance
+        self.max_stale, self.trusted = max_stale, trusted
         self.last_failure: NoDataError | None = None
         lineup = Lineup(
-            usual_sources(alpaca_key, alpaca_secret, self.clock)
+            usual_sources(*keys, self.clock)
             if listed is None
             else chosen_sources(listed, self.clock)
         )
         self._panel = Panel(lineup, self.clock, on_change)
-        self._cache = BarsCache()
+        self._desk = Desk(self._panel, self.clock, seed, Archive.of(disk_cache))
+        self._terms()  # wrong ones are refused at once
         self._unanswered: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
-        return f"MultiSourceDataManager({', '.join(self._panel.names)})"
+        names = self._panel.names if hasattr(self, "_panel") else ()  # it may be half made
+        return f"MultiSourceDataManager({', '.join(names)})"
 
     @property
     def blocking(self) -> Blocking[MultiSourceDataManager]:
@@ -149,7 +193,7 @@ class MultiSourceDataManager:
         asked = symbol, str(timeframe)
         try:
             entry = self._kept(symbol, timeframe, limit)
-            frame = entry.frame(limit) if entry else (await self._asked(*asked, limit)).to_frame()
+            frame = entry.frame(limit) if entry else (await self.fetch(*asked, limit)).to_frame()
         except NoDataError as error:
             self.last_failure = error
             log.log(DEBUG if asked in self._unanswered else WARNING, "%s", error)
@@ -182,7 +226,9 @@ class MultiSourceDataManager:
         """
         if entry := self._kept(symbol, timeframe, limit):
             return entry.newest(limit)
-        return await self._asked(symbol, timeframe, limit)
+        return (await self._desk.newest((symbol,), Timeframe(timeframe), limit, self._terms()))[
+            symbol
+        ]
 
     async def fetch_many(
         self, symbols: Sequence[str], timeframe: str, lookback: int, end: datetime | None = None
@@ -207,20 +253,16 @@ class MultiSourceDataManager:
         Fetched
             Every symbol, with its bars or a `NoDataError` that carries each source's reason.
         """
-        request = self._request(symbols, timeframe, lookback, end)
-        now = self.clock.now()
-        if request.end is not None and request.end < now:
-            return await self._ask(request)
-        kept = {
-            symbol: entry.newest(lookback)
-            for symbol in request.symbols
-            if (entry := self._entry(symbol, request.timeframe, lookback, now))
-        }
-        if not (missing := [symbol for symbol in request.symbols if symbol not in kept]):
-            return Fetched(kept)
-        fetched = await self._ask(attrs.evolve(request, symbols=missing, end=None))
+        names, length = as_symbols(symbols), Timeframe(timeframe)
+        most = count(lookback, "a limit counts bars", "limit=300")
+        request = BarsRequest(names, length, limit=most, end=end, adjustment=self.adjustment)
+        if request.end is not None and request.end < self.clock.now():
+            return await self._desk.window(request, self._terms())
+        kept = {s: entry.newest(most) for s in names if (entry := self._kept(s, length, most))}
+        missing = [symbol for symbol in names if symbol not in kept]
+        fetched = await self._desk.newest(missing, length, most, self._terms())
         bars = {**kept, **fetched.bars}
-        return Fetched({s: bars[s] for s in request.symbols if s in bars}, fetched.failures)
+        return Fetched({s: bars[s] for s in names if s in bars}, fetched.failures)
 
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
         """Ask which symbols the sources propose; the first that proposes any is heard.
@@ -245,19 +287,7 @@ class MultiSourceDataManager:
             When no source could look; ``causes`` has each one's reason.
         """
         most = count(limit, "a limit counts symbols", "limit=20")
-        causes: dict[str, SourceError] = {}
-        looked = False
-        answers = self._panel.answers(
-            "_discover", lambda source: source.discover(category, most), causes, self._terms
-        )
-        async with aclosing(answers):
-            async for found in answers:
-                if found:
-                    return found
-                looked = True
-        if looked:
-            return ()
-        raise nobody(f"can look for {category!r}", causes)
+        return await self._desk.discover(category, most, self._terms())
 
     async def quotes(self, symbols: str | Sequence[str]) -> dict[str, Mapping[str, float]]:
         """Ask for the latest bid and ask; each symbol's come from the first source that has them.
@@ -279,18 +309,34 @@ class MultiSourceDataManager:
         NoDataError
             When a symbol cannot be quoted; ``causes`` has the reasons, ``found`` the others.
         """
-        missing = as_symbols(symbols)
-        quoted: dict[str, Mapping[str, float]] = {}
-        causes: dict[str, SourceError] = {}
-        answers = self._panel.answers(
-            "_quotes", lambda source: source.quotes(missing), causes, self._terms
-        )
-        async with aclosing(answers):
-            async for found in answers:
-                quoted |= {symbol: found[symbol] for symbol in missing if symbol in found}
-                if not (missing := tuple(s for s in missing if s not in quoted)):
-                    return quoted
-        raise nobody(f"has quotes of {', '.join(missing)}", causes, found=quoted)
+        return await self._desk.quotes(as_symbols(symbols), self._terms())
+
+    async def stream(self, symbols: str | Sequence[str], timeframe: str) -> AsyncIterator[Bar]:
+        """Wait for bars and give each as it completes: live where a source streams, else asked for.
+
+        Parameters
+        ----------
+        symbols : str or sequence of str
+            Whose.
+        timeframe : Timeframe or str
+            Length of the bars.
+
+        Yields
+        ------
+        Bar
+            Complete bars from the first that closes after the call on, each symbol's in time order
+            and each once, as a later `fetch_many` gives them.
+
+        Raises
+        ------
+        NoDataError
+            When no source has any of these symbols, or bars were due for a quarter of an hour and
+            nobody could be asked; the error's ``since`` is the first that is missing.
+        """
+        names, length = as_symbols(symbols), Timeframe(timeframe)
+        async with aclosing(self._desk.stream(names, length, self._terms)) as bars:
+            async for bar in bars:
+                yield bar
 
     def get_health_score(self) -> float:
         """Say how well the sources do.
@@ -298,10 +344,11 @@ class MultiSourceDataManager:
         Returns
         -------
         float
-            From 0 to 100: the mean over the sources that there are of what each lately answered
-            well, a disabled one counting 0; 100 before anything was asked.
+            From 0 to 100: the mean over the sources that there are of the weakest of the four
+            figures that `health` has of each, a disabled one counting 0; 100 before anything was
+            asked.
         """
-        return self._panel.score()
+        return self._panel.book.score()
 
     def health(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data.
@@ -312,7 +359,9 @@ class MultiSourceDataManager:
             In the order in which they are asked: ``status`` (``ok``, ``disabled``, ``resting``
             when it asked for it, ``refused`` for its keys, ``absent``), ``score``, ``errors`` in a
             row, ``until`` when it is left alone, and the ``reason`` why it is not ok, or what
-            failed at its last call.
+            failed at its last call; ``quarantined_until``; the shares of its last hundred answers
+            that were sound (``success``), in time (``latency``), new (``freshness``) and borne out
+            by another source (``agreement``); ``seconds`` that they took; and its ``budget``.
         """
         return self._panel.health()
 
@@ -331,44 +380,17 @@ class MultiSourceDataManager:
         """
         self._panel.reset(source)
 
-    def _request(
-        self, symbols: str | Sequence[str], timeframe: str, limit: int, end: datetime | None = None
-    ) -> BarsRequest:
-        most = count(limit, "a limit counts bars", "limit=300")
-        return BarsRequest(symbols, timeframe, limit=most, end=end, adjustment=self.adjustment)
-
     def _kept(self, symbol: str, timeframe: str, limit: int) -> Entry | None:
         if not isinstance(symbol, str):
             got, hint = repr(symbol), "fetch_many(symbols, timeframe, lookback)"
             raise UsageError("one symbol at a time", expected="a name", got=got, hint=hint)
         most = count(limit, "a limit counts bars", "limit=300")
-        return self._entry(symbol, Timeframe(timeframe), most, self.clock.now())
+        key = symbol, Timeframe(timeframe), self.adjustment
+        return self._desk.kept(key, most, self.cache_duration)
 
-    def _entry(self, symbol: str, timeframe: Timeframe, limit: int, now: datetime) -> Entry | None:
-        lasting = self.cache_duration
-        if lasting != timedelta(0):  # which keeps nothing
-            _positive("cache_duration", lasting)
-        return self._cache.get((symbol, timeframe, self.adjustment), limit, now, lasting)
-
-    async def _asked(self, symbol: str, timeframe: str, limit: int) -> Bars:
-        return (await self._ask(self._request(symbol, timeframe, limit)))[symbol]
-
-    async def _ask(self, request: BarsRequest) -> Fetched:
-        found = await self._panel.ask(request, self._terms)
-        for symbol, bars in found.bars.items() if request.end is None else ():
-            key = symbol, request.timeframe, request.adjustment
-            delay = found.answered_by[symbol].capabilities.delay
-            self._cache.put(key, bars, request.limit or len(bars), found.now, delay)
-        return found.result()
-
-    @property
     def _terms(self) -> Terms:
-        # Attributes that anybody may have changed meanwhile.
-        return Terms(
-            _positive("timeout", self.timeout),
-            _most(self.max_errors_before_disable),
-            _positive("cool_down", self.cool_down),
-        )
+        # Of attributes that anybody may have changed meanwhile.
+        return Terms(**{field.name: getattr(self, field.name) for field in attrs.fields(Terms)})
 
 
 def _listed(sources: Any) -> list[Any] | None:
@@ -376,11 +398,3 @@ def _listed(sources: Any) -> list[Any] | None:
         return None
     several = isinstance(sources, Iterable) and not isinstance(sources, str | DataSource)
     return list(sources) if several else [sources]
-
-
-def _most(errors: int) -> int:
-    return count(errors, "errors are counted", "max_errors_before_disable=5")
-
-
-def _positive(name: str, value: timedelta) -> timedelta:
-    return duration(value, f"{name} is a duration", f"{name}=timedelta(seconds=8)")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar
-
-import attrs
 
 from .._core.answers import unable
 from .._core.clock import Clock
@@ -15,34 +12,19 @@ from .._core.errors import SourceError, UsageError
 from .._core.event import SourceStatusChanged
 from .._core.request import BarsRequest
 from .._core.source import DataSource
+from ._calls import Deadline, within
 from ._checks import unsuited
-from ._failover import Deadline, Failover, Heard, within
+from ._failover import Failover
 from ._health import HealthBook
 from ._lineup import USUAL, Lineup
+from ._race import Race
+from ._tail import Known
+from ._terms import Terms
 
 T = TypeVar("T")
 log = logging.getLogger("tradekit.data")
 
 _ABILITIES = {"_discover": "discover symbols", "_quotes": "quote prices"}
-
-
-@attrs.frozen
-class Terms:
-    """What a call may cost.
-
-    Parameters
-    ----------
-    timeout : timedelta
-        How long it may take.
-    most : int
-        Failed calls in a row until a source is disabled.
-    pause : timedelta
-        For how long it is then left alone.
-    """
-
-    timeout: timedelta
-    most: int
-    pause: timedelta
 
 
 class Panel:
@@ -65,15 +47,26 @@ class Panel:
         on_change: Callable[[SourceStatusChanged], None] | None = None,
     ) -> None:
         self._lineup, self._clock = lineup, clock
-        self._health = HealthBook(clock, on_change)
+        self.book = HealthBook(clock, on_change)
 
     @property
     def names(self) -> tuple[str, ...]:
         """All sources, present or not, in order."""
         return self._lineup.names
 
-    async def ask(self, request: BarsRequest, terms: Terms) -> Failover:
-        """Ask one source after another until every symbol has its bars.
+    def source(self, name: str) -> DataSource:
+        """Give the source of a name."""
+        return self._lineup.present()[name]
+
+    async def ask(
+        self,
+        request: BarsRequest,
+        terms: Terms,
+        *,
+        known: Mapping[str, Known] | None = None,
+        apart_from: Collection[str] = (),
+    ) -> Failover:
+        """Ask the sources until every symbol has its bars, or time is up.
 
         Parameters
         ----------
@@ -81,31 +74,30 @@ class Panel:
             What.
         terms : Terms
             At what cost.
+        known : mapping of str to Known, optional
+            By symbol, what a source has answered before.
+        apart_from : collection of str
+            Whom not to ask.
 
         Returns
         -------
         Failover
             The bars, who gave them, and why other symbols have none.
         """
-        deadline = Deadline(terms.timeout)
-        failover = Failover(request, self._clock)
-        turn = self._turn(failover)
-        for waiting, (name, source) in zip(range(len(turn), 0, -1), turn.items(), strict=True):
-            if not failover.missing:
-                break
-            if not self._health.claim(name):
-                failover.skip(name, self._health.barred(name), blame=True)
-                continue
-            try:
-                heard = await failover.ask(name, source, deadline.share(waiting))
-                self._hear(name, heard, terms)
-            finally:
-                self._health.release(name)
-        for name, heard in failover.settle().items():
-            self._hear(name, heard, terms)
-        givers = list(failover.answered_by.values())
-        if first := next((name for name, source in turn.items() if source in givers), None):
-            self._health.answered(first, failover.blamed)
+        failover = Failover(request, self._clock, known)
+        turn = self._turn(failover, apart_from)
+        try:
+            heard = await Race(failover, turn, self.book, terms.timeout.total_seconds()).run()
+        finally:
+            for name in turn:
+                self.book.release(name)
+        failover.settle(heard)
+        most, pause = terms.max_errors_before_disable, terms.cool_down
+        for name, said in heard.items():
+            self.book.heard(name, said.good, said.bad, most, pause)
+        givers = failover.answered_by.values()
+        if not apart_from and (first := next((name for name in turn if name in givers), None)):
+            self.book.answered(first, failover.blamed)
         return failover
 
     async def answers(
@@ -135,14 +127,14 @@ class Panel:
         """
         deadline = Deadline(terms.timeout)
         able: dict[str, DataSource] = {}
-        for name, source in self._present().items():
+        for name, source in self.present().items():
             if getattr(type(source), hook) is getattr(DataSource, hook):
                 causes[name] = unable(source, _ABILITIES[hook])
             else:
                 able[name] = source
-        admitted = self._health.admitted(list(able), self._clock.now())
+        admitted = self.book.admitted(list(able), self._clock.now())
         causes |= self._lineup.absent()
-        causes |= {name: self._health.barred(name) for name in able if name not in admitted}
+        causes |= {name: self.book.barred(name) for name in able if name not in admitted}
         for waiting, name in zip(range(len(admitted), 0, -1), admitted, strict=True):
             (answer,) = await within(deadline.share(waiting), able[name], [call(able[name])])
             if isinstance(answer, SourceError):
@@ -150,16 +142,12 @@ class Panel:
             else:
                 yield answer
 
-    def score(self) -> float:
-        """Tell how well the sources do, from 0 to 100."""
-        return self._health.score()
-
     def health(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data."""
-        self._present()
+        self.present()
         blank = {"status": "absent", "score": 0.0, "errors": 0, "until": None}
         absent = {n: {**blank, "reason": str(why)} for n, why in self._lineup.absent().items()}
-        standings = self._health.standings() | absent
+        standings = self.book.standings() | absent
         return {name: standings[name] for name in self.names}
 
     def reset(self, source: DataSource | str) -> None:
@@ -179,33 +167,34 @@ class Panel:
         name = next((name for name, one in known.items() if one is source), source)
         if isinstance(name, str) and name in self.names:
             self._lineup.retry(name)
-            self._health.reset(name)
+            self.book.reset(name)
         elif name in USUAL:
             log.info("%s is not among the sources: there is nothing to reset", name)
         else:
             expected = " or ".join(map(repr, self.names))
             raise UsageError("no such source", expected=expected, got=repr(source))
 
-    def _present(self) -> dict[str, DataSource]:
+    def present(self) -> dict[str, DataSource]:
+        """Give the sources that there are, by name."""
         present = self._lineup.present()
-        self._health.enroll(present)
+        self.book.enroll(present)
         return present
 
-    def _turn(self, failover: Failover) -> dict[str, DataSource]:
+    def _turn(self, failover: Failover, apart_from: Collection[str]) -> dict[str, DataSource]:
         """Those who can be asked, in order; why the others cannot is noted."""
         for name, absence in self._lineup.absent().items():
             failover.skip(name, absence)
         suited: dict[str, DataSource] = {}
-        for name, source in self._present().items():
+        for name, source in self.present().items():
+            if name in apart_from:
+                continue
             if why := unsuited(source, failover.request):
                 failover.skip(name, why)
             else:
                 suited[name] = source
-        admitted = self._health.admitted(list(suited), failover.now)
+        admitted = self.book.admitted(list(suited), failover.now)
+        turn = {name: suited[name] for name in admitted if self.book.claim(name)}
         for name in suited:
-            if name not in admitted:
-                failover.skip(name, self._health.barred(name), blame=True)
-        return {name: suited[name] for name in admitted}
-
-    def _hear(self, name: str, heard: Heard, terms: Terms) -> None:
-        self._health.heard(name, heard.good, heard.bad, terms.most, terms.pause)
+            if name not in turn:
+                failover.skip(name, self.book.barred(name), blame=True)
+        return turn

@@ -1,0 +1,110 @@
+"""Whether a source may be asked: disabled by its errors, at rest by its own wish, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import attrs
+
+from .._core.errors import CredentialsError, RateLimitError, SourceError
+
+Status = Literal["ok", "disabled", "resting", "refused"]
+_LONGEST = timedelta(hours=1)
+_REST = timedelta(minutes=1)  # for who asks for rest and does not say how long
+
+
+@attrs.define(eq=False)
+class Breaker:
+    """The breaker of one source.
+
+    Parameters
+    ----------
+    errors : int
+        Calls in a row that failed.
+    status : {"ok", "disabled", "resting", "refused"}
+        Disabled by too many errors, resting because it asked for it, or refused for its keys.
+    until : datetime, optional
+        When it may be tried again; None while it is ok, and where only a reset helps.
+    reason : str
+        Why it is not ok, or what failed at its last call.
+    """
+
+    errors: int = 0
+    status: Status = "ok"
+    until: datetime | None = None
+    reason: str = ""
+    _trips: int = attrs.field(default=0, init=False)
+    _probing: bool = attrs.field(default=False, init=False)
+
+    def admits(self, now: datetime) -> bool:
+        """Whether it may be asked: it is ok, or the time has come for one call to try it."""
+        due = self.until is not None and self.until <= now
+        return self.status == "ok" or (due and not self._probing)
+
+    def claim(self) -> bool:
+        """Take the one call that tries a source which is not ok."""
+        if self.status == "ok":
+            return True
+        free, self._probing = not self._probing, True
+        return free
+
+    def release(self) -> None:
+        """Let another call try it."""
+        self._probing = False
+
+    def heard(
+        self,
+        now: datetime,
+        good: int,
+        bad: Sequence[SourceError],
+        most: int,
+        pause: timedelta | None,
+    ) -> None:
+        """Draw the consequences of a call.
+
+        Parameters
+        ----------
+        now : datetime
+            Aware.
+        good : int
+            How many symbols it answered well.
+        bad : sequence of SourceError
+            Its own faults.
+        most : int
+            Calls in a row that may fail before it is disabled.
+        pause : timedelta, optional
+            For how long it is then left alone; twice as long after each try that fails, up to an
+            hour. None leaves it alone until it is reset.
+        """
+        limits = [error for error in bad if isinstance(error, RateLimitError)]
+        if limits:
+            seconds = max(error.retry_after or 0.0 for error in limits)
+            wait = timedelta(seconds=seconds) if seconds > 0 else pause or _REST
+            self._close("resting", now + wait, limits[0])
+        elif bad and not good:
+            self._failed(now, bad, most, pause)
+        elif self.status != "resting" or self.until is None or self.until <= now:
+            # An answer that was on its way while the source asked for rest does not end the rest.
+            if good:
+                self.errors = self._trips = 0
+            self.status, self.until = "ok", None
+            self.reason = str(bad[0]) if bad else ""
+
+    def _failed(
+        self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta | None
+    ) -> None:
+        self.errors += 1
+        refused = next((error for error in bad if isinstance(error, CredentialsError)), None)
+        if refused:
+            self._close("refused", None, refused)
+        elif self.status == "ok" and self.errors < most:
+            self.reason = str(bad[0])
+        elif self.status != "refused":
+            until = now + min(pause * 2**self._trips, _LONGEST) if pause else None
+            self._trips += 1
+            self._close("disabled", until, bad[0])
+
+    def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:
+        self.status, self.until, self.reason = status, until, str(error)

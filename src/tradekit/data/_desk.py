@@ -1,0 +1,337 @@
+"""Where questions for bars arrive: answered from memory, by whoever is asked already, or anew."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+
+import attrs
+
+from .._core.bar import Bar
+from .._core.bars import Bars
+from .._core.candidate import Candidate
+from .._core.clock import Clock, from_ns
+from .._core.errors import SourceError
+from .._core.request import BarsRequest, Fetched
+from .._core.source import DataSource
+from .._core.timeframe import Timeframe
+from ._archive import Archive
+from ._cache import BarsCache, Entry, Key
+from ._failover import Failover, nobody
+from ._flights import Flights
+from ._jury import Jury
+from ._panel import Panel
+from ._stream import follow
+from ._tail import Known
+from ._terms import Terms
+from ._window import calendar_of
+
+log = logging.getLogger("tradekit.data")
+
+# A source's own stream mends what it can within five seconds of a close; then it is our turn.
+_SETTLE = timedelta(seconds=8)
+_AGAIN = 60.0  # seconds until a stream that broke is tried again
+
+Question = tuple[str, Timeframe, str, int]
+
+
+class Desk:
+    """Answer questions for the newest bars and for those of the past.
+
+    Parameters
+    ----------
+    panel : Panel
+        Who can be asked.
+    clock : Clock
+        Who says what time it is.
+    seed : int
+        Of what is left to chance: which answers are held against others.
+    archive : Archive, optional
+        Where settled answers are kept on disk.
+    """
+
+    def __init__(
+        self, panel: Panel, clock: Clock, seed: int, archive: Archive | None = None
+    ) -> None:
+        self._panel, self._clock = panel, clock
+        self._jury, self._archive = Jury(panel, seed), archive
+        self._cache = BarsCache()
+        self._flights: Flights[Question, Bars | SourceError] = Flights()
+
+    def kept(self, key: Key, limit: int, lasting: timedelta) -> Entry | None:
+        """Find an answer that is still the newest, and was given no longer ago."""
+        return self._cache.get(key, limit, self._clock.now(), lasting)
+
+    async def newest(
+        self,
+        symbols: Sequence[str],
+        timeframe: Timeframe,
+        limit: int,
+        terms: Terms,
+    ) -> Fetched:
+        """Give the newest bars of symbols, each asked for once however many want it now.
+
+        Parameters
+        ----------
+        symbols : sequence of str
+            Whose.
+        timeframe : Timeframe
+            Length of the bars.
+        limit : int
+            How many.
+        terms : Terms
+            At what cost.
+
+        Returns
+        -------
+        Fetched
+            Every symbol.
+        """
+
+        async def fly(asked: tuple[Question, ...]) -> dict[Question, Bars | SourceError]:
+            request = BarsRequest(
+                [symbol for symbol, *_ in asked],
+                timeframe,
+                limit=limit,
+                adjustment=terms.adjustment,
+            )
+            answers = await self._fetch(request, terms)
+            return {question: answers[question[0]] for question in asked}
+
+        questions = [(symbol, timeframe, terms.adjustment, limit) for symbol in symbols]
+        shared = await self._flights.share(questions, fly)
+        return _sorted({question[0]: answer for question, answer in shared.items()})
+
+    async def window(self, request: BarsRequest, terms: Terms) -> Fetched:
+        """Give bars of a window, or of the past.
+
+        Parameters
+        ----------
+        request : BarsRequest
+            With an end.
+        terms : Terms
+            At what cost.
+
+        Returns
+        -------
+        Fetched
+            Every symbol.
+        """
+        failover, answers = await self._ask(request, terms)
+        return Fetched(answers, failover.result().failures)
+
+    async def discover(self, category: str, limit: int, terms: Terms) -> tuple[Candidate, ...]:
+        """Ask which symbols the sources propose; the first that proposes any is heard.
+
+        Parameters
+        ----------
+        category : str
+            What to look for.
+        limit : int
+            At most so many.
+        terms : Terms
+            At what cost.
+
+        Returns
+        -------
+        tuple of Candidate
+            None when those who could look found none.
+
+        Raises
+        ------
+        NoDataError
+            When no source could look.
+        """
+        causes: dict[str, SourceError] = {}
+        looked = False
+        answers = self._panel.answers(
+            "_discover", lambda source: source.discover(category, limit), causes, terms
+        )
+        async with aclosing(answers):
+            async for found in answers:
+                if found:
+                    return found
+                looked = True
+        if looked:
+            return ()
+        raise nobody(f"can look for {category!r}", causes)
+
+    async def quotes(
+        self, symbols: tuple[str, ...], terms: Terms
+    ) -> dict[str, Mapping[str, float]]:
+        """Ask for the latest bid and ask; each symbol's come from the first source that has them.
+
+        Parameters
+        ----------
+        symbols : tuple of str
+            Whose.
+        terms : Terms
+            At what cost.
+
+        Returns
+        -------
+        dict of str to mapping
+            For every symbol.
+
+        Raises
+        ------
+        NoDataError
+            When a symbol cannot be quoted; ``found`` has the others.
+        """
+        missing = symbols
+        quoted: dict[str, Mapping[str, float]] = {}
+        causes: dict[str, SourceError] = {}
+        answers = self._panel.answers(
+            "_quotes", lambda source: source.quotes(missing), causes, terms
+        )
+        async with aclosing(answers):
+            async for found in answers:
+                quoted |= {symbol: found[symbol] for symbol in missing if symbol in found}
+                if not (missing := tuple(s for s in missing if s not in quoted)):
+                    return quoted
+        raise nobody(f"has quotes of {', '.join(missing)}", causes, found=quoted)
+
+    def stream(
+        self,
+        symbols: tuple[str, ...],
+        timeframe: Timeframe,
+        terms: Callable[[], Terms],
+    ) -> AsyncGenerator[Bar]:
+        """Follow bars: what a source's own stream tells is fast, and questions mend it.
+
+        Parameters
+        ----------
+        symbols : tuple of str
+            Whose.
+        timeframe : Timeframe
+            Length of the bars.
+        terms : callable
+            Tells at what cost each question is put.
+
+        Returns
+        -------
+        async generator of Bar
+            As `follow` gives them.
+        """
+
+        async def fetch(request: BarsRequest) -> Fetched:
+            now = terms()
+            return await self.window(attrs.evolve(request, adjustment=now.adjustment), now)
+
+        async def listen(hear: Callable[[Bar], None]) -> None:
+            while True:
+                for name, source in self._panel.present().items():
+                    if source.capabilities.streams:
+                        await _heard(name, source, symbols, hear)
+                await asyncio.sleep(_AGAIN)
+
+        return follow(
+            fetch,
+            symbols,
+            timeframe,
+            clock=self._clock,
+            calendar=calendar_of,
+            line=listen,
+            settle=_SETTLE,
+        )
+
+    async def _fetch(self, request: BarsRequest, terms: Terms) -> dict[str, Bars | SourceError]:
+        """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
+        failover, bars = await self._ask(request, terms, self._remembered(request))
+        for symbol, answer in bars.items():
+            if symbol not in failover.unconfirmed:
+                self._keep(request, failover, symbol, answer)
+        failures = {
+            symbol: self._stale(symbol, request, terms) or failure
+            for symbol, failure in failover.result().failures.items()
+        }
+        return {**bars, **failures}
+
+    def _keep(self, request: BarsRequest, failover: Failover, symbol: str, bars: Bars) -> None:
+        giver = failover.answered_by[symbol]
+        delay = self._panel.source(giver).capabilities.delay
+        asked = request.limit or len(bars)
+        self._cache.put(_key(request, symbol), Entry(giver, bars, asked, failover.now, delay))
+
+    def _remembered(self, request: BarsRequest) -> dict[str, Known]:
+        """Give what is known of the newest bars, though they are out of date."""
+        return {
+            symbol: Known(entry.giver, entry.bars, entry.stored)
+            for symbol in request.symbols
+            if (entry := self._cache.last(_key(request, symbol), request.limit or 1))
+        }
+
+    async def _ask(
+        self, request: BarsRequest, terms: Terms, known: Mapping[str, Known] | None = None
+    ) -> tuple[Failover, dict[str, Bars]]:
+        beginnings = {**await self._archived(request, known or {}), **(known or {})}
+        failover = await self._panel.ask(request, terms, known=beginnings)
+        await self._jury.judge(failover, terms)
+        await self._put_away(failover)
+        return failover, {
+            symbol: self._vouched(failover, symbol, terms) for symbol in failover.bars
+        }
+
+    async def _archived(self, request: BarsRequest, known: Mapping[str, Known]) -> dict[str, Known]:
+        """Look on disk for what memory does not know."""
+        rest = tuple(symbol for symbol in request.symbols if symbol not in known)
+        if self._archive is None or not rest:
+            return {}
+        asked = attrs.evolve(request, symbols=rest)
+        return await asyncio.to_thread(
+            self._archive.known, self._panel.present(), asked, self._clock.now()
+        )
+
+    async def _put_away(self, failover: Failover) -> None:
+        if self._archive is None:
+            return
+        answers = [
+            (bars, self._panel.source(failover.answered_by[symbol]).capabilities.settle)
+            for symbol, bars in failover.bars.items()
+            if symbol not in failover.unconfirmed
+        ]
+        await asyncio.to_thread(self._archive.keep, answers, failover.now)
+
+    def _vouched(self, failover: Failover, symbol: str, terms: Terms) -> Bars:
+        """Say of an answer whether trades may be opened on it."""
+        giver, bars = failover.answered_by[symbol], failover.bars[symbol]
+        allowed = terms.trusted is None or giver in terms.trusted
+        doubtful = symbol in failover.unconfirmed or self._panel.book.is_quarantined(giver)
+        trusted = allowed and not doubtful
+        return bars._replace(trusted_for_entries=True) if trusted else bars
+
+    def _stale(self, symbol: str, request: BarsRequest, terms: Terms) -> Bars | None:
+        """Give the last good answer, marked, where it is not too old."""
+        last = self._cache.last(_key(request, symbol), request.limit or 1)
+        if last is None or terms.max_stale is None:
+            return None
+        since = from_ns(last.renewed)
+        if self._clock.now() - since > terms.max_stale:
+            return None
+        bars = last.newest(request.limit or len(last.bars))
+        return bars._replace(stale_since=since, trusted_for_entries=False)
+
+
+async def _heard(
+    name: str, source: DataSource, symbols: tuple[str, ...], hear: Callable[[Bar], None]
+) -> None:
+    """Listen to a source's own stream of minutes until it breaks."""
+    try:
+        async for minute in source.stream(symbols, "1Min"):
+            hear(minute)
+    except SourceError as error:
+        log.warning("%s streams no more, and is asked instead: %s", name, error)
+
+
+def _key(request: BarsRequest, symbol: str) -> Key:
+    return symbol, request.timeframe, request.adjustment
+
+
+def _sorted(answers: Mapping[str, Bars | SourceError]) -> Fetched:
+    """Put answers by symbol where they belong."""
+    bars = {s: answer for s, answer in answers.items() if isinstance(answer, Bars)}
+    failures = {s: answer for s, answer in answers.items() if isinstance(answer, SourceError)}
+    return Fetched(bars, failures)

@@ -1,0 +1,135 @@
+"""Answers held against those of other sources: who is right when two disagree."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+
+from .._core.bars import Bars
+from .._core.errors import SourceError
+from .._core.request import BarsRequest
+from ._failover import Failover
+from ._panel import Panel
+from ._second_opinion import agree, compare, odd_one_out
+from ._terms import Terms
+
+_SAMPLED = 0.05  # of all answers
+
+
+class Jury:
+    """Hold answers against a second source's, and a third's where they disagree.
+
+    Of three, the odd one out is wrong: its answer is replaced, and its source quarantined. Of two
+    that disagree, nobody can tell; the answer is then unconfirmed, as it is where `always` is
+    asked for and no other source answers.
+
+    Parameters
+    ----------
+    panel : Panel
+        The sources.
+    seed : int
+        Of the answers that are sampled.
+    """
+
+    def __init__(self, panel: Panel, seed: int) -> None:
+        self._panel = panel
+        self._random, self._lock = np.random.default_rng(seed), threading.Lock()
+
+    async def judge(self, failover: Failover, terms: Terms) -> None:
+        """Hold the answers of a question against others.
+
+        Parameters
+        ----------
+        failover : Failover
+            The answers, of which some may be replaced, called unconfirmed or, by the terms,
+            refused.
+        terms : Terms
+            Which are held against others, and what becomes of those that nobody bears out.
+        """
+        doubted = self._chosen(failover, terms)
+        for giver in dict.fromkeys(failover.answered_by[symbol] for symbol in doubted):
+            theirs = tuple(s for s in doubted if failover.answered_by[s] == giver)
+            failover.unconfirmed |= await self._compare(failover, theirs, giver, terms)
+        if terms.unconfirmed == "refuse":
+            for symbol in sorted(failover.unconfirmed):
+                failover.refuse(symbol, _unconfirmed(failover.answered_by[symbol], symbol))
+
+    def _chosen(self, failover: Failover, terms: Terms) -> tuple[str, ...]:
+        if terms.cross_check == "off":
+            return ()
+        if terms.cross_check == "sampled":
+            with self._lock:
+                drawn = bool(self._random.random() < _SAMPLED)
+            if not drawn:
+                return ()
+        return tuple(failover.bars)
+
+    async def _compare(
+        self, failover: Failover, symbols: tuple[str, ...], giver: str, terms: Terms
+    ) -> set[str]:
+        """Hear a second source on all of these, and a third on those where they disagree."""
+        request = failover.request
+        second = await self._hear(request, symbols, {giver}, terms)
+        agreed = {s: _agreed(failover.bars[s], second.bars.get(s), terms) for s in symbols}
+        for same in agreed.values():
+            if same is not None:
+                self._panel.book.compared(giver, same)
+        contested = tuple(symbol for symbol, same in agreed.items() if same is False)
+        unheard = {symbol for symbol, same in agreed.items() if same is None}
+        if not contested:
+            return unheard if terms.cross_check == "always" else set()
+        heard = {giver, *second.answered_by.values()}
+        third = await self._hear(request, contested, heard, terms)
+        settled = {s for s in contested if self._settle(failover, s, second, third, terms)}
+        for symbol in (s for s in contested if s not in settled):
+            other = second.answered_by[symbol]
+            reason = f"its prices of {symbol} differ from those of {other}, and no third decides"
+            self._panel.book.contest(giver, reason)
+        return (set(contested) - settled) | (unheard if terms.cross_check == "always" else set())
+
+    async def _hear(
+        self, request: BarsRequest, symbols: tuple[str, ...], apart: set[str], terms: Terms
+    ) -> Failover:
+        return await self._panel.ask(
+            attrs.evolve(request, symbols=symbols), terms, apart_from=apart
+        )
+
+    def _settle(
+        self, failover: Failover, symbol: str, second: Failover, third: Failover, terms: Terms
+    ) -> bool:
+        """Find the odd one of three, and tell whether there was one."""
+        if symbol not in third.bars:
+            return False
+        answers = {
+            each.answered_by[symbol]: each.bars[symbol] for each in (failover, second, third)
+        }
+        odd = odd_one_out(answers, terms.tolerance)
+        if odd is None:
+            return False
+        self._panel.book.quarantine(odd, terms.cool_down, _odd(odd, symbol, answers))
+        if odd == failover.answered_by[symbol]:
+            right = second.answered_by[symbol]
+            failover.replace(symbol, right, answers[right])
+        return True
+
+
+def _agreed(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
+    return None if other is None else agree(compare(mine, other), terms.tolerance)
+
+
+def _odd(name: str, symbol: str, answers: Mapping[str, Bars]) -> str:
+    others = " and ".join(other for other in answers if other != name)
+    return f"its prices of {symbol} differ from those that {others} agree on"
+
+
+def _unconfirmed(name: str, symbol: str) -> SourceError:
+    return SourceError(
+        f"nobody bears out what {name} answered of {symbol}",
+        hint="unconfirmed='flag' to have it all the same, marked as not to be traded on",
+        source=name,
+        symbol=symbol,
+        fault="unconfirmed",
+    )

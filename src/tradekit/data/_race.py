@@ -1,0 +1,159 @@
+"""One question on its way along the sources: once more where it failed, beside where it is late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import cycle, islice
+
+import attrs
+
+from .._core.source import DataSource
+from ._calls import late
+from ._failover import Failover, Heard
+from ._health import HealthBook
+
+ATTEMPTS = 6
+_MOMENT, _STEPS = 1e-3, 3
+_PAUSE = 0.05  # seconds before a source that has just failed is asked again; it doubles
+
+
+@attrs.define(eq=False)
+class Attempt:
+    """A source that is being asked."""
+
+    name: str
+    size: int
+    begun: float
+    patience: float  # seconds after which the next source is asked as well
+    heard: Heard
+
+
+class Race:
+    """Ask sources in turn, several times over, until every symbol has its bars or time is up.
+
+    The next source is asked as soon as one has failed, and also as soon as one takes longer than
+    it does nineteen times out of twenty, if the budget of the next has room for that. The first
+    sound answer wins; who is still running then is hung up on, and if that one was late, this
+    counts as a failure of its own.
+
+    Parameters
+    ----------
+    failover : Failover
+        The question, and what is known of its answer.
+    sources : mapping of str to DataSource
+        Whom, in order.
+    health : HealthBook
+        Knows how quick they are, and what their budgets have left.
+    seconds : float
+        How long it may take, by the running loop.
+    """
+
+    def __init__(
+        self,
+        failover: Failover,
+        sources: Mapping[str, DataSource],
+        health: HealthBook,
+        seconds: float,
+    ) -> None:
+        self._failover, self._sources, self._health = failover, sources, health
+        self._loop = asyncio.get_running_loop()
+        self._seconds, self._end = seconds, self._loop.time() + seconds
+        self._turns = self._in_turn()
+        self._tries: Counter[str] = Counter()
+        self._running: dict[asyncio.Task[None], Attempt] = {}
+        self.heard: dict[str, Heard] = {}
+
+    async def run(self) -> dict[str, Heard]:
+        """Put the question.
+
+        Returns
+        -------
+        dict of str to Heard
+            What that says of each source that was asked; the answer is in the failover.
+        """
+        try:
+            while self._failover.missing and self._left() > 0:
+                if self._is_time() and not await self._begin() and not self._running:
+                    break
+                await self._listen()
+            self._close()
+        finally:
+            for task in self._running:
+                task.cancel()
+        return self.heard
+
+    def _in_turn(self) -> Iterator[str]:
+        turns = max(ATTEMPTS, 2 * len(self._sources))
+        return islice(cycle(self._sources), turns) if self._sources else iter(())
+
+    def _left(self) -> float:
+        return self._end - self._loop.time()
+
+    def _until_late(self, attempt: Attempt) -> float:
+        return attempt.begun + attempt.patience - self._loop.time()
+
+    def _is_time(self) -> bool:
+        """Tell whether everybody who is being asked takes too long, or nobody is."""
+        return all(self._until_late(attempt) <= 0 for attempt in self._running.values())
+
+    async def _begin(self) -> bool:
+        """Ask the next source that may be asked, and tell whether there was one."""
+        for name in self._turns:
+            if self._may(name) and (symbols := self._failover.open_to(name)):
+                if name in self._tries and not self._running:
+                    await self._rest(self._tries[name])
+                self._ask(name, symbols)
+                return True
+        return False
+
+    def _may(self, name: str) -> bool:
+        """Tell whether a source may be asked: beside others only of what it can spare."""
+        if any(attempt.name == name for attempt in self._running.values()):
+            return False
+        if name in self._tries and not self._health.may_again(name):
+            return False
+        return not self._running or self._health.spare(name)
+
+    async def _rest(self, tries: int) -> None:
+        await asyncio.sleep(min(_PAUSE * 2 ** (tries - 1), self._left() / 2))
+
+    def _ask(self, name: str, symbols: tuple[str, ...]) -> None:
+        self._tries[name] += 1
+        self._health.asked(name)
+        heard, size = self.heard.setdefault(name, Heard()), len(symbols)
+        # However little time there is, everybody gets a turn.
+        fair = self._left() / (len(self._sources) + 1)
+        patience = min(self._health.patience(name, size), fair)
+        attempt = Attempt(name, size, self._loop.time(), patience, heard)
+        seconds = max(self._left(), _MOMENT)
+        asked = self._failover.ask(name, self._sources[name], symbols, seconds, heard)
+        self._running[asyncio.ensure_future(asked)] = attempt
+
+    async def _listen(self) -> None:
+        """Wait until somebody has answered, or becomes late."""
+        coming = (self._until_late(attempt) for attempt in self._running.values())
+        timeout = min((wait for wait in coming if wait > 0), default=self._left())
+        await asyncio.wait(
+            self._running,
+            timeout=max(0.0, min(timeout, self._left())),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        # Where the loop was blocked meanwhile, an answer may be there, and only not yet read.
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
+        for task in [task for task in self._running if task.done()]:
+            attempt = self._running.pop(task)
+            task.result()
+            if attempt.heard.good:
+                self._health.took(attempt.name, attempt.size, self._loop.time() - attempt.begun)
+
+    def _close(self) -> None:
+        """Say of whoever is still running that it was late, if it was."""
+        for attempt in self._running.values():
+            if self._until_late(attempt) <= 0 or self._failover.missing:
+                waited = self._loop.time() - attempt.begun
+                error = late(self._sources[attempt.name], waited)
+                attempt.heard.errors.append(error)
+                self._failover.skip(attempt.name, error, blame=True)

@@ -1,0 +1,136 @@
+"""How one source does: whether it may be asked, how quick it is, and how well it answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from .._core.errors import SourceError
+from .._core.request import Capabilities
+from .._core.source import DataSource
+from ._breaker import Breaker
+from ._budget import Budget, Meter
+
+FIGURES = ("success", "latency", "freshness", "agreement")
+_REMEMBERED, _ENOUGH = 100, 20
+# Seconds until the next source is asked too: at first, when clients are imported and connections
+# made; while little is known; and never sooner, nor later.
+_AT_FIRST, _PATIENCE, _SOON, _LATE = 1.0, 0.25, 0.05, 2.0
+
+
+@attrs.define(eq=False)
+class SourceHealth:
+    """How one source does: its breaker, how quick it is, and its last answers.
+
+    Parameters
+    ----------
+    breaker : Breaker
+        Whether it may be asked.
+    budget : Budget
+        How often it may be asked.
+    meter : Meter, optional
+        Counts its requests, where it does so itself; else each call is one.
+    quarantined : datetime, optional
+        Until when it is asked last, and not trusted: it was the odd one out.
+    """
+
+    breaker: Breaker = attrs.field(factory=Breaker)
+    budget: Budget = attrs.field(factory=lambda: Budget(Capabilities()))
+    meter: Meter | None = None
+    quarantined: datetime | None = None
+    _took: dict[int, deque[float]] = attrs.field(factory=dict, init=False)
+    _lately: dict[str, deque[float]] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._lately = {name: deque(maxlen=_REMEMBERED) for name in FIGURES}
+
+    @classmethod
+    def of(cls, source: DataSource) -> SourceHealth:
+        """Begin with a source of which nothing is known."""
+        return cls(budget=Budget(source.capabilities), meter=getattr(source, "meter", None))
+
+    def read(self, now: datetime) -> Budget:
+        """Take in what its meter says, and give its budget."""
+        if self.meter is not None:
+            self.budget.note(now, self.meter.calls)
+            self.budget.told(now, self.meter.left, self.meter.reset)
+        return self.budget
+
+    def figures(self) -> dict[str, float]:
+        """Shares of its last answers, from 0 to 1, that were sound, in time, new, and borne out."""
+        return {
+            name: sum(lately) / len(lately) if lately else 1.0
+            for name, lately in self._lately.items()
+        }
+
+    @property
+    def score(self) -> float:
+        """Percent: the weakest of its figures; 0 while it is not asked."""
+        return 100.0 * min(self.figures().values()) if self.breaker.status == "ok" else 0.0
+
+    def heard(self, good: int, bad: Sequence[SourceError]) -> None:
+        """Note what came of a call: of how many symbols the answer was sound, in time and new."""
+        if not (total := good + len(bad)):
+            return
+        self._lately["success"].append(good / total)
+        for name, fault in (("latency", "late"), ("freshness", "stale")):
+            self._lately[name].append(1 - sum(error.fault == fault for error in bad) / total)
+
+    def compared(self, agreed: bool) -> None:
+        """Note whether another source bore out an answer."""
+        self._lately["agreement"].append(float(agreed))
+
+    def took(self, size: int, seconds: float) -> None:
+        """Note how long an answer for so many symbols took."""
+        self._took.setdefault(_magnitude(size), deque(maxlen=_REMEMBERED)).append(seconds)
+
+    def patience(self, size: int) -> float:
+        """Tell how many seconds nineteen of twenty such answers take, or are to be granted."""
+        known = self._took.get(_magnitude(size), ())
+        if len(known) < _ENOUGH:
+            return (_PATIENCE if known else _AT_FIRST) * (1 + size / 50)
+        return min(max(_quantile(known, 0.95), _SOON), _LATE)
+
+    def latency(self) -> dict[str, float | None]:
+        """Seconds that the answers for one symbol lately took."""
+        known = self._took.get(0, ())
+        return {f"p{q}": _quantile(known, q / 100) if known else None for q in (50, 95)}
+
+    def standing(self, now: datetime) -> dict[str, Any]:
+        """Say how it stands, as plain data.
+
+        Parameters
+        ----------
+        now : datetime
+            Aware.
+
+        Returns
+        -------
+        dict
+            As `MultiSourceDataManager.health` explains it.
+        """
+        breaker, held = self.breaker, self.quarantined
+        return {
+            "status": breaker.status,
+            "score": self.score,
+            "errors": breaker.errors,
+            "until": breaker.until.isoformat() if breaker.until else None,
+            "reason": breaker.reason or None,
+            "quarantined_until": held.isoformat() if held else None,
+            **self.figures(),
+            "seconds": self.latency(),
+            "budget": self.read(now).plan(now),
+        }
+
+
+def _quantile(numbers: Collection[float], share: float) -> float:
+    return sorted(numbers)[min(int(share * len(numbers)), len(numbers) - 1)]
+
+
+def _magnitude(size: int) -> int:
+    """One symbol, a handful, a watchlist, a market: each takes its own time."""
+    return len(str(size - 1)) if size > 1 else 0

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tradekit import CredentialsError, RateLimitError, SourceError
+from tradekit.data._breaker import Breaker
+
+START = datetime(2024, 3, 8, 15, tzinfo=UTC)
+MINUTE, DOWN = timedelta(minutes=1), SourceError("gone")
+
+
+def fail(breaker, now, most=1, pause=MINUTE):
+    breaker.heard(now, 0, [DOWN], most, pause)
+
+
+def test_each_try_that_fails_doubles_the_pause_up_to_an_hour():
+    breaker, now, pauses = Breaker(), START, []
+    for _ in range(8):
+        fail(breaker, now)
+        pauses.append((breaker.until - now) / MINUTE)
+        now = breaker.until
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_an_answer_begins_pauses_anew():
+    breaker = Breaker()
+    fail(breaker, START)
+    fail(breaker, breaker.until)
+    breaker.heard(breaker.until, 1, [], 1, MINUTE)
+    fail(breaker, START)
+    assert breaker.until - START == MINUTE
+
+
+def test_without_a_pause_only_a_reset_helps():
+    breaker = Breaker()
+    fail(breaker, START, pause=None)
+    assert breaker.until is None
+    assert not breaker.admits(START + timedelta(days=999))
+    resting = Breaker()
+    resting.heard(START, 0, [RateLimitError("slower")], 1, None)
+    assert resting.admits(START + MINUTE)
+
+
+def test_refused_keys_close_at_once_and_for_good():
+    breaker = Breaker()
+    breaker.heard(START, 0, [CredentialsError("wrong key")], 5, MINUTE)
+    assert (breaker.status, breaker.until) == ("refused", None)
+    fail(breaker, START)
+    assert breaker.status == "refused"
+
+
+def test_one_call_at_a_time_tries_a_source_that_is_disabled():
+    breaker = Breaker()
+    assert breaker.claim()
+    assert breaker.claim()
+    fail(breaker, START)
+    assert not breaker.admits(START)
+    assert breaker.admits(breaker.until)
+    assert breaker.claim()
+    assert not breaker.claim()
+    assert not breaker.admits(breaker.until)
+    breaker.release()
+    assert breaker.claim()

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import numpy as np
+import pytest
+
+from tradekit import Bars, BarsRequest, DataSource, NoDataError, ReplayClock, SourceError
+from tradekit.data import MultiSourceDataManager, SimulatedSource
+
+NOW = datetime(2024, 3, 8, 18, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Counting(DataSource):
+    """The simulated market, with every question written down; it can be down, or wrong."""
+
+    batch = True
+
+    def __init__(self, clock, name="a", factor=1.0):
+        self.name, self.clock, self.factor = name, clock, factor
+        self.market, self.asked, self.up = SimulatedSource(clock=clock), [], True
+        self.capabilities = self.market.capabilities
+
+    async def _fetch(self, request):
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        if not self.up:
+            raise SourceError("it is down", retryable=False)
+        fetched = await self.market.fetch(request)
+        return {symbol: self._bent(bars) for symbol, bars in fetched.bars.items()} | dict(
+            fetched.failures
+        )
+
+    def _bent(self, bars):
+        prices = {n: getattr(bars, n) * self.factor for n in ("open", "high", "low", "close")}
+        return bars._replace(source=self.name, **prices)
+
+
+@pytest.fixture
+def clock():
+    return ReplayClock(NOW)
+
+
+def manager_of(*sources, **options):
+    return MultiSourceDataManager(sources=list(sources), **options)
+
+
+def test_who_asks_for_the_same_at_once_shares_one_question(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+
+    async def main():
+        return await asyncio.gather(*(manager.fetch("SPY", "5Min", 50) for _ in range(20)))
+
+    answers = asyncio.run(main())
+    assert all(answer is answers[0] for answer in answers)
+    assert len(source.asked) == 1
+
+
+def test_threads_share_one_question_too(clock):
+    source, answers = Counting(clock), []
+    manager, gate = manager_of(source), threading.Barrier(3)
+
+    def ask():
+        gate.wait()
+        answers.append(asyncio.run(manager.fetch("SPY", "5Min", 50)))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 3
+    assert answers[0] == answers[1] == answers[2]
+    assert len(source.asked) == 1
+
+
+def test_from_close_to_close_only_the_end_is_asked_for_and_the_whole_comes(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+    for _ in range(10):
+        answer = manager.blocking.fetch_many(["SPY", "QQQ"], "5Min", 60)
+        wanted = BarsRequest(("SPY", "QQQ"), "5Min", limit=60)
+        truth = asyncio.run(SimulatedSource(clock=clock).fetch(wanted)).bars
+        for symbol in ("SPY", "QQQ"):
+            np.testing.assert_array_equal(answer[symbol].time, truth[symbol].time)
+            np.testing.assert_array_equal(answer[symbol].close, truth[symbol].close)
+            np.testing.assert_array_equal(answer[symbol].volume, truth[symbol].volume)
+        clock.move_to(clock.at + timedelta(minutes=5))
+    assert len(source.asked) == 10
+    assert source.asked[0].start is None
+    # A quarter of an hour may yet be corrected, and three bars more are read again: half an hour
+    # before the answer that is known, five minutes before the one that is asked for.
+    starts = [request.start for request in source.asked[1:]]
+    assert starts == [NOW + timedelta(minutes=5 * i - 35) for i in range(1, 10)]
+
+
+def test_history_that_was_rewritten_is_asked_for_as_a_whole(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+    before = manager.blocking.fetch("SPY", "5Min", 60)
+    clock.move_to(clock.at + timedelta(minutes=5))
+    source.factor = 0.5  # a split
+    after = manager.blocking.fetch("SPY", "5Min", 60)
+    np.testing.assert_allclose(after.close[:-1], before.close[1:] / 2)
+    assert [bool(request.start) for request in source.asked] == [False, True, False]
+
+
+def test_another_source_is_asked_for_all_and_nothing_is_spliced(clock):
+    first, second = Counting(clock), Counting(clock, "b", factor=1.01)
+    manager = manager_of(first, second)
+    manager.blocking.fetch("SPY", "5Min", 60)
+    clock.move_to(clock.at + timedelta(minutes=5))
+    first.up = False
+    bars = manager.blocking.fetch("SPY", "5Min", 60)
+    assert bars.source == "b"
+    assert second.asked[-1].start is None
+    wanted = BarsRequest("SPY", "5Min", limit=60)
+    truth = asyncio.run(SimulatedSource(clock=clock).fetch(wanted))["SPY"]
+    np.testing.assert_allclose(bars.close, truth.close * 1.01)
+
+
+def test_an_old_answer_stands_in_marked_when_nobody_answers(clock):
+    source = Counting(clock)
+    manager = manager_of(source, max_stale=HOUR)
+    good = manager.blocking.fetch("SPY", "5Min", 60)
+    assert good.stale_since is None
+    source.up = False
+    clock.move_to(NOW + timedelta(minutes=30))
+    stale = manager.blocking.fetch("SPY", "5Min", 60)
+    assert stale.stale_since == NOW + timedelta(minutes=5)  # when the next bar was due
+    np.testing.assert_array_equal(stale.close, good.close)
+    frame = manager.blocking.get_market_data("SPY", "5Min", 60)
+    assert frame.attrs["stale_since"] == stale.stale_since.isoformat()
+    assert frame.attrs["trusted_for_entries"] is False
+    clock.move_to(NOW + timedelta(minutes=66))
+    with pytest.raises(NoDataError, match="it is down"):
+        manager.blocking.fetch("SPY", "5Min", 60)
+
+
+def test_usually_an_old_answer_is_none(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+    manager.blocking.fetch("SPY", "5Min", 60)
+    source.up = False
+    clock.move_to(NOW + timedelta(minutes=30))
+    assert manager.blocking.get_market_data("SPY", "5Min", 60) is None
+
+
+def test_answers_say_whether_trades_may_be_opened_on_them(clock):
+    first, second = Counting(clock), Counting(clock, "b")
+    assert manager_of(first).blocking.fetch("SPY", "5Min", 9).trusted_for_entries
+    picky = manager_of(first, second, trusted=["a"])
+    assert picky.blocking.fetch("SPY", "5Min", 9).trusted_for_entries
+    assert picky.blocking.get_market_data("SPY", "5Min", 9).attrs["trusted_for_entries"] is True
+    first.up = False
+    assert not picky.blocking.fetch("QQQ", "5Min", 9).trusted_for_entries
+    past = picky.blocking.fetch_many(["SPY"], "5Min", 9, end=NOW - HOUR)["SPY"]
+    assert (past.source, past.trusted_for_entries) == ("b", False)
+    assert not Bars("SPY", "1Day", [], [], [], [], [], []).trusted_for_entries
+
+
+def test_a_contested_answer_is_neither_trusted_nor_kept(clock):
+    first, second = Counting(clock), Counting(clock, "b", factor=1.01)
+    manager = manager_of(first, second, cross_check="always")
+    for asked in (1, 2):
+        bars = manager.blocking.fetch("SPY", "5Min", 9)
+        assert (bars.source, bars.trusted_for_entries) == ("a", False)
+        assert len(first.asked) == asked
+    third = Counting(clock, "c", factor=1.01)
+    manager = manager_of(first, second, third, cross_check="always")
+    bars = manager.blocking.fetch("SPY", "5Min", 9)
+    assert (bars.source, bars.trusted_for_entries) == ("b", True)
+    assert manager.health()["a"]["quarantined_until"]
+
+
+def test_a_caller_who_leaves_cancels_nobody_elses_question(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+
+    async def main():
+        leaving, staying = (
+            asyncio.ensure_future(manager.fetch("SPY", "5Min", 50)) for _ in range(2)
+        )
+        while not source.asked:
+            await asyncio.sleep(0)
+        leaving.cancel()
+        return await staying
+
+    assert len(asyncio.run(main())) == 50
+    assert len(source.asked) == 1
+
+
+def test_ten_loops_in_a_row_have_their_answers(clock):
+    source = Counting(clock)
+    manager = manager_of(source, cache_duration=timedelta(0))
+    for _ in range(10):
+        assert len(asyncio.run(manager.fetch("SPY", "5Min", 50))) == 50
+    assert len(source.asked) == 10
+
+
+class Speaking(Counting):
+    """Streams its minutes as the clock completes them, until it breaks."""
+
+    broken = False
+
+    def __init__(self, clock, **facts):
+        super().__init__(clock, **facts)
+        self.capabilities = attrs.evolve(self.capabilities, streams=True)
+
+    async def _stream(self, symbols, timeframe):
+        told = self.clock.now().replace(second=0)
+        while not self.broken:
+            await asyncio.sleep(0.005)
+            if (now := self.clock.now().replace(second=0)) > told:
+                request = BarsRequest(symbols, timeframe, start=told, end=now)
+                for bars in (await self.market.fetch(request)).bars.values():
+                    for bar in bars:
+                        yield bar
+                told = now
+        raise SourceError("the line is dead")
+
+
+def streamed(clock, manager, minutes, meanwhile=lambda minute: None):
+    """The minutes of SPY that a stream gives while the clock goes on by ten seconds at a time."""
+
+    async def main():
+        bars = []
+
+        async def listen():
+            async with aclosing(manager.stream("SPY", "1Min")) as coming:
+                while len(bars) < minutes:
+                    bars.append(await anext(coming))
+
+        listening = asyncio.ensure_future(listen())
+        for step in range(6 * minutes + 3):
+            meanwhile(step // 6)
+            clock.move_to(clock.at + timedelta(seconds=10))
+            for _ in range(8):
+                await asyncio.sleep(0.004)
+        await asyncio.wait_for(listening, 10)
+        return bars
+
+    return asyncio.run(main())
+
+
+def truth(clock, count):
+    fetched = asyncio.run(
+        SimulatedSource(clock=clock).fetch(BarsRequest("SPY", "1Min", limit=count))
+    )
+    return list(fetched["SPY"])
+
+
+def test_a_stream_is_what_a_source_tells_live_and_few_questions(clock):
+    source = Speaking(clock)
+    bars = streamed(clock, manager_of(source), 12)
+    assert bars == truth(clock, 12)
+    assert len(source.asked) < 6
+
+
+def test_a_stream_that_breaks_is_mended_by_questions_to_whoever_answers(clock):
+    speaking, other = Speaking(clock), Counting(clock, "b")
+
+    def meanwhile(minute):
+        speaking.broken = minute >= 4
+        speaking.up = minute < 6
+
+    bars = streamed(clock, manager_of(speaking, other), 12, meanwhile)
+    assert bars == truth(clock, 12)
+    assert other.asked
+
+
+def test_where_nobody_streams_bars_are_asked_for(clock):
+    source = Counting(clock)
+    assert streamed(clock, manager_of(source), 5) == truth(clock, 5)
+
+
+def test_a_stream_of_nobodys_symbol_is_refused_at_once(clock):
+    class Knowing(Counting):
+        async def _fetch(self, request):
+            raise NoDataError("who?", fault="unknown_symbol")
+
+    async def main():
+        return [bar async for bar in manager_of(Knowing(clock)).stream("NOSUCH", "1Min")]
+
+    with pytest.raises(NoDataError, match="who"):
+        asyncio.run(asyncio.wait_for(main(), 10))

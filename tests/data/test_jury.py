@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from tradekit import Bars, BarsRequest, FixedClock, SourceError
+from tradekit.data import MemorySource
+from tradekit.data._failover import Failover
+from tradekit.data._jury import Jury
+from tradekit.data._lineup import Lineup
+from tradekit.data._panel import Panel
+from tradekit.data._terms import Terms
+
+CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
+REQUEST = BarsRequest("SPY", "5Min", limit=5)
+
+
+def bars(price=100.0, symbol="SPY"):
+    newest = np.datetime64("2024-03-08T15:00", "ns")
+    times = newest - np.arange(5)[::-1] * np.timedelta64(5, "m")
+    p = np.full(5, price)
+    return Bars(symbol, "5Min", times, p, p, p, p, p)
+
+
+def judged(*prices, cross_check="always", events=None, **terms):
+    """What comes of sources a, b, c that say these prices; None is one that has no bars."""
+    makers = {
+        name: lambda p=price: MemorySource([] if p is None else [bars(p)], clock=CLOCK)
+        for name, price in zip("abc", prices, strict=False)
+    }
+    settings = Terms(cross_check=cross_check, **terms)
+    told = [] if events is None else events
+
+    async def main():
+        panel = Panel(Lineup(makers), CLOCK, told.append)
+        failover = await panel.ask(REQUEST, settings)
+        await Jury(panel, seed=0).judge(failover, settings)
+        return failover, failover.unconfirmed, panel
+
+    return asyncio.run(main())
+
+
+def test_an_answer_that_another_bears_out_stands():
+    failover, unconfirmed, panel = judged(100.0, 100.1, 250.0)
+    assert (failover.answered_by["SPY"], unconfirmed) == ("a", set())
+    assert panel.health()["a"]["agreement"] == 1
+
+
+def test_the_odd_one_out_of_three_is_replaced_and_quarantined():
+    events = []
+    failover, unconfirmed, panel = judged(101.0, 100.0, 100.1, events=events)
+    assert failover.answered_by["SPY"] == "b"
+    assert failover.bars["SPY"].close[-1] == 100
+    assert unconfirmed == set()
+    assert panel.book.is_quarantined("a")
+    assert panel.health()["a"]["agreement"] == 0
+    (event,) = [event for event in events if event.status == "quarantined"]
+    assert event.reason == "its prices of SPY differ from those that b and c agree on"
+
+
+def test_where_the_second_is_the_odd_one_the_first_stands():
+    failover, unconfirmed, panel = judged(100.0, 101.0, 100.1)
+    assert failover.answered_by["SPY"] == "a"
+    assert unconfirmed == set()
+    assert panel.book.is_quarantined("b")
+
+
+@pytest.mark.parametrize("prices", [(100.0, 101.0), (100.0, 101.0, 103.0), (100.0, 101.0, None)])
+def test_where_nobody_can_tell_the_answer_is_unconfirmed_and_that_is_told(prices):
+    events = []
+    failover, unconfirmed, panel = judged(*prices, events=events)
+    assert unconfirmed == {"SPY"}
+    assert failover.answered_by["SPY"] == "a"
+    assert not panel.book.is_quarantined("a")
+    assert "contested" in [event.status for event in events]
+
+
+def test_an_unconfirmed_answer_may_be_refused():
+    failover, _, _ = judged(100.0, 101.0, unconfirmed="refuse")
+    error = failover.result().failures["SPY"]
+    assert failover.missing == ("SPY",)
+    assert "a: nobody bears out what a answered of SPY" in str(error)
+
+
+def test_nobody_to_ask_leaves_an_answer_unconfirmed_only_where_all_are_checked():
+    assert judged(100.0)[1] == {"SPY"}
+    assert judged(100.0, None)[1] == {"SPY"}
+    assert judged(100.0, cross_check="sampled")[1] == set()
+
+
+def test_without_a_check_nobody_else_is_asked():
+    failover, unconfirmed, panel = judged(100.0, 250.0, cross_check="off")
+    assert (failover.answered_by["SPY"], unconfirmed) == ("a", set())
+    assert panel.health()["b"]["seconds"] == {"p50": None, "p95": None}
+
+
+def test_one_answer_in_twenty_is_sampled_by_its_seed():
+    def drawn(seed):
+        jury = Jury(Panel(Lineup({}), CLOCK), seed)
+
+        answered = Failover(REQUEST, CLOCK)
+        answered.replace("SPY", "a", bars())
+        return [bool(jury._chosen(answered, Terms(cross_check="sampled"))) for _ in range(2000)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    # 100 are expected, with a standard deviation of sqrt(2000 * 0.05 * 0.95) = 9.7.
+    assert 60 < sum(drawn(1)) < 140
+
+
+def test_an_error_in_the_second_opinion_is_no_opinion():
+    class Down(MemorySource):
+        async def _fetch(self, request):
+            raise SourceError("gone", retryable=False)
+
+    async def main():
+        makers = {
+            "a": lambda: MemorySource([bars()], clock=CLOCK),
+            "b": lambda: Down(clock=CLOCK),
+        }
+        panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="sampled")
+        jury = Jury(panel, seed=0)
+        failover = await panel.ask(REQUEST, terms)
+        for _ in range(40):
+            await jury.judge(failover, terms)
+        return failover.unconfirmed
+
+    assert asyncio.run(main()) == set()

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from tradekit import (
+    Bars,
+    BarsRequest,
+    CredentialsError,
+    DataSource,
+    FixedClock,
+    NoDataError,
+    RateLimitError,
+    SourceError,
+)
+from tradekit.data._failover import Failover
+from tradekit.data._health import HealthBook
+from tradekit.data._race import ATTEMPTS, Race
+
+CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
+DOWN = SourceError("gone")
+
+
+def bars(symbol="SPY", count=3):
+    newest = np.datetime64("2024-03-08T15:00", "ns")
+    times = newest - np.arange(count)[::-1] * np.timedelta64(5, "m")
+    one = np.ones(count)
+    return Bars(symbol, "5Min", times, one, one, one, one, one)
+
+
+class Scripted(DataSource):
+    """Answers what it is told to, in turn, the last thing for ever."""
+
+    clock = CLOCK
+
+    def __init__(self, name, *script):
+        self.name, self.script, self.asked, self.cancelled = name, list(script), [], 0
+
+    async def _fetch(self, request):
+        self.asked.append(request.symbols)
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if answer is hang:
+            return await self._hang()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _hang(self):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+
+hang = object()
+
+
+def run(*sources, seconds=5.0, symbols="SPY", quick=()):
+    """Let sources race; those that are named quick are known to answer within 50 ms."""
+
+    async def main():
+        failover = Failover(BarsRequest(symbols, "5Min", limit=3), CLOCK)
+        book = HealthBook(CLOCK, None)
+        book.enroll({source.name: source for source in sources})
+        for name in quick:
+            for _ in range(20):
+                book.took(name, 1, 0.001)
+        race = Race(failover, {source.name: source for source in sources}, book, seconds)
+        heard = await race.run()
+        failover.settle(heard)
+        await asyncio.sleep(0)
+        return failover, heard
+
+    return asyncio.run(main())
+
+
+def test_the_first_sound_answer_ends_the_race():
+    first, second = Scripted("a", bars()), Scripted("b", bars())
+    failover, heard = run(first, second)
+    assert failover.answered_by == {"SPY": "a"}
+    assert (heard["a"].good, heard["a"].bad) == (1, [])
+    assert not second.asked
+
+
+def test_six_attempts_are_made_over_the_sources():
+    sources = [Scripted(name, DOWN) for name in "abc"]
+    failover, _ = run(*sources)
+    assert [len(source.asked) for source in sources] == [2, 2, 2]
+    assert failover.missing == ("SPY",)
+    assert ATTEMPTS == 6
+    alone = Scripted("a", DOWN, DOWN, DOWN, DOWN, DOWN, bars())
+    assert run(alone)[0].answered_by == {"SPY": "a"}
+
+
+def test_what_cannot_pass_is_not_asked_for_again():
+    for error in (
+        NoDataError("who?"),
+        CredentialsError("no"),
+        RateLimitError("slower", retry_after=9.0),
+        SourceError("never", retryable=False),
+    ):
+        refused, down = Scripted("a", error), Scripted("b", DOWN)
+        run(refused, down)
+        assert len(refused.asked) == 1
+        assert len(down.asked) > 1
+
+
+def test_only_what_is_missing_is_asked_for():
+    first = Scripted("a", {"SPY": bars("SPY"), "QQQ": DOWN})
+    second = Scripted("b", {"QQQ": bars("QQQ")})
+    for source in (first, second):
+        source.batch = True
+    failover, _ = run(first, second, symbols=("SPY", "QQQ"))
+    assert failover.answered_by == {"SPY": "a", "QQQ": "b"}
+    assert second.asked == [("QQQ",)]
+
+
+def test_beside_one_that_is_late_the_next_is_asked_and_it_is_hung_up_on():
+    slow, quick = Scripted("a", hang), Scripted("b", bars())
+    failover, heard = run(slow, quick, quick=["a"])
+    assert failover.answered_by == {"SPY": "b"}
+    assert slow.cancelled == 1
+    assert [error.fault for error in heard["a"].bad] == ["late"]
+
+
+def test_two_that_hang_do_not_keep_the_third_from_answering():
+    sources = Scripted("a", hang), Scripted("b", hang), Scripted("c", bars())
+    failover, _ = run(*sources, seconds=0.4)
+    assert failover.answered_by == {"SPY": "c"}
+
+
+def test_who_hangs_until_the_end_is_the_reason():
+    failover, heard = run(Scripted("a", hang), seconds=0.05)
+    error = failover.result().failures["SPY"]
+    assert "a did not answer in time" in str(error)
+    assert heard["a"].bad
+
+
+def test_a_caller_who_leaves_hangs_up_on_everybody():
+    slow = Scripted("a", hang)
+
+    async def main():
+        failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
+        book = HealthBook(CLOCK, None)
+        book.enroll({"a": Scripted("a", DOWN)})
+        task = asyncio.ensure_future(Race(failover, {"a": slow}, book, 60).run())
+        while not slow.asked:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)
+        return slow.cancelled
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_source_on_trial_is_asked_once():
+    async def main():
+        failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
+        book = HealthBook(CLOCK, None)
+        book.enroll({"a": Scripted("a", DOWN)})
+        book.heard("a", 0, [DOWN], 1, timedelta(minutes=1))
+        down = Scripted("a", DOWN)
+        await Race(failover, {"a": down}, book, 5).run()
+        return len(down.asked)
+
+    assert asyncio.run(main()) == 1
+
+
+def test_nobody_to_ask_is_no_race():
+    failover, heard = run()
+    assert failover.missing == ("SPY",)
+    assert heard == {}

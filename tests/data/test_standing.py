@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tradekit import Capabilities, SourceError
+from tradekit.data import MemorySource
+from tradekit.data._budget import Meter
+from tradekit.data._standing import SourceHealth
+
+NOW = datetime(2024, 3, 8, 15, tzinfo=UTC)
+
+
+def test_what_is_late_is_learnt_from_what_is_usual_for_so_many_symbols():
+    health = SourceHealth()
+    assert health.patience(1) > 1  # clients are imported, connections made
+    health.took(1, 0.03)
+    assert 0.2 < health.patience(1) < 0.3
+    for _ in range(18):
+        health.took(1, 0.06)
+    health.took(1, 0.9)
+    assert health.patience(1) == 0.9  # the slowest of twenty
+    for _ in range(20):
+        health.took(1, 0.06)
+    assert health.patience(1) == 0.06
+    assert health.patience(100) > 1  # of a hundred nothing is known
+    for _ in range(100):
+        health.took(1, 1e-4)
+    assert health.patience(1) == 0.05  # nobody is hurried more than that
+
+
+def test_the_score_is_the_weakest_of_what_lately_was_sound_in_time_new_and_borne_out():
+    health = SourceHealth()
+    for _ in range(8):
+        health.heard(1, [])
+    health.heard(1, [SourceError("slow", fault="late")])  # 8.5 of 9 in time, and sound
+    health.heard(0, [SourceError("old", fault="stale")])  # 9 of 10 new; 8.5 of 10 sound
+    for agreed in (True, True, True, False):
+        health.compared(agreed)
+    assert health.figures() == {
+        "success": 0.85,
+        "latency": 0.95,
+        "freshness": 0.9,
+        "agreement": 0.75,
+    }
+    assert health.score == 75
+
+
+def test_a_source_that_counts_its_requests_is_held_to_them():
+    class Metered(MemorySource):
+        capabilities = Capabilities(calls_per_minute=3)
+
+    source = Metered()
+    source.meter = Meter()
+    health = SourceHealth.of(source)
+    for left in (2, 1, 0):
+        source.meter.count()
+        assert health.read(NOW).left(NOW) == left
+    assert health.standing(NOW)["budget"]["wait_seconds"] == 60
+    source.meter.heard(
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW.timestamp() + 90}"}
+    )
+    assert health.read(NOW).wait(NOW).total_seconds() == 90
