@@ -6,6 +6,7 @@ import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from time import monotonic
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -67,6 +68,7 @@ duplicate_rows    bad_data        bad_data        bad_data
 out_of_order      bad_data        bad_data        bad_data
 wrong_symbol      bad_data        believed        bad_data
 """
+PAGE = Path(__file__).parents[2] / "docs/how-to/test-your-bot-against-bad-providers.md"
 WORDS = [line.split() for line in TABLE.strip().splitlines()]
 PROVIDERS = tuple(WORDS[0][1:])
 OUTCOMES = {
@@ -152,6 +154,17 @@ def struck(name, fault):
         after = {q: wrong(source, fetch(source, q), q) for q in (ASKED, other)}
         faults = [request.fault for request in fake.requests]
     return SimpleNamespace(**locals())
+
+
+def test_the_page_tells_what_the_table_says():
+    page = PAGE.read_text("utf-8").split("## What the sources make of it")[1].split("\n## ")[0]
+    told = {}
+    for line in page.splitlines():
+        names, *words = (cell.strip() for cell in line.strip("|").split("|"))
+        if names.startswith("`") and len(words) == len(PROVIDERS):
+            row = [word.strip("`") for word in words]
+            told |= {name.strip("` "): row for name in names.split(",")}
+    assert told == {fault: words for fault, *words in WORDS[1:]}
 
 
 def test_the_table_has_a_row_for_every_fault():

@@ -98,12 +98,12 @@ class FakeProviders:
 
     Notes
     -----
-    Times and prices are the source's, so are the adjustments: ``raw`` from Tiingo, splits alone in
-    Yahoo's quotes, whatever is asked of Alpaca. The bar that is still running comes along, as from
-    the real ones. Tiingo, and Alpaca with ``feed=iex``, leave out one minute in twenty and tell 2
-    to 4 percent of the volume. The stream sends minutes as the clock completes them. Yahoo's
-    cookie, crumb and time-zone probe fail only in an `outage`, since how often they are asked
-    depends on what yfinance remembers.
+    Times and prices are the source's, so are the adjustments: ``raw`` from Tiingo, with end-of-day
+    rows to adjust by, splits alone in Yahoo's quotes, whatever is asked of Alpaca. The bar that is
+    still running comes along, as from the real ones. Tiingo, and Alpaca with ``feed=iex``, leave
+    out one minute in twenty and tell 2 to 4 percent of the volume. The stream sends minutes as the
+    clock completes them. Yahoo's cookie, crumb and time-zone probe fail only in an `outage`, since
+    how often they are asked depends on what yfinance remembers.
 
     Examples
     --------
