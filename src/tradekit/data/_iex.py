@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,8 @@ from ._secret import Secret
 from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 T = TypeVar("T")
@@ -135,8 +138,12 @@ class IEXSource(Remote):
         async def talking() -> T:
             import httpx
 
-            auth, timeout = _Signature(self._token), self._timeout
-            async with httpx.AsyncClient(base_url=self._url, auth=auth, timeout=timeout) as client:
+            async with httpx.AsyncClient(
+                base_url=self._url,
+                auth=_Signature(self._token),
+                timeout=self._timeout,
+                verify=_certificates(),
+            ) as client:
                 return await talk(client)
 
         return await self._beside(lambda: asyncio.run(talking()))
@@ -259,6 +266,14 @@ class _Signature:
     def __call__(self, request: httpx.Request) -> httpx.Request:
         request.headers["Authorization"] = f"Token {self._token}"
         return request
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read whom to believe once: it takes longer than a request."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _pieces(query: Query) -> Iterator[tuple[str, str]]:
