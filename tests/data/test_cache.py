@@ -90,6 +90,16 @@ def test_the_series_that_was_used_longest_ago_goes_first():
 def test_an_answer_that_is_out_of_date_is_still_the_last():
     cache, later = kept(), NOW + timedelta(days=1)
     assert cache.get(KEY, 3, later, LONG) is None
-    assert cache.last(KEY, 3).bars == bars()
-    assert cache.last(KEY, 4) is None
-    assert cache.last(("QQQ", *KEY[1:]), 3) is None
+    assert cache.last(KEY, 3, later).bars == bars()
+    assert cache.last(KEY, 4, later) is None
+    assert cache.last(("QQQ", *KEY[1:]), 3, later) is None
+    assert cache.last(KEY, 3, NOW - timedelta(seconds=1)) is None  # a replay that began anew
+
+
+def test_no_trade_should_be_opened_on_an_answer_that_is_kept_beyond_settling():
+    entry = Entry("a", bars()._replace(trusted_for_entries=True), 3, NOW, NO_DELAY)
+    assert entry.at(NOW + timedelta(minutes=15)) is entry
+    later = entry.at(NOW + timedelta(minutes=16))
+    assert not later.newest(3).trusted_for_entries
+    assert later.frame(3).attrs["trusted_for_entries"] is False
+    assert entry.newest(3).trusted_for_entries

@@ -290,3 +290,17 @@ def test_a_stream_of_nobodys_symbol_is_refused_at_once(clock):
 
     with pytest.raises(NoDataError, match="who"):
         asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+    manager.blocking.fetch("SPY", "5Min", 60)
+    source.clock = source.market.clock = manager.clock = again = ReplayClock(NOW - 9 * HOUR)
+    for part in (manager._desk, manager._panel, manager._panel.book):
+        part._clock = again
+    bars = manager.blocking.fetch("SPY", "5Min", 60)
+    wanted = BarsRequest("SPY", "5Min", limit=60)
+    truth = asyncio.run(SimulatedSource(clock=again).fetch(wanted))["SPY"]
+    np.testing.assert_array_equal(bars.time, truth.time)
+    np.testing.assert_array_equal(bars.close, truth.close)

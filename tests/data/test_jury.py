@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def judged(*prices, cross_check="always", events=None, **terms):
     async def main():
         panel = Panel(Lineup(makers), CLOCK, told.append)
         failover = await panel.ask(REQUEST, settings)
-        await Jury(panel, seed=0).judge(failover, settings)
+        await Jury(panel, seed=0).judge(failover, settings, monotonic() + 8)
         return failover, failover.unconfirmed, panel
 
     return asyncio.run(main())
@@ -124,7 +125,26 @@ def test_an_error_in_the_second_opinion_is_no_opinion():
         jury = Jury(panel, seed=0)
         failover = await panel.ask(REQUEST, terms)
         for _ in range(40):
-            await jury.judge(failover, terms)
+            await jury.judge(failover, terms, monotonic() + 8)
         return failover.unconfirmed
 
     assert asyncio.run(main()) == set()
+
+
+def test_all_opinions_share_one_deadline():
+    class Hanging(MemorySource):
+        async def _fetch(self, request):
+            await asyncio.Event().wait()
+
+    async def main():
+        makers = {
+            "a": lambda: MemorySource([bars()], clock=CLOCK),
+            "b": lambda: Hanging(clock=CLOCK),
+        }
+        panel = Panel(Lineup(makers), CLOCK)
+        terms = Terms(cross_check="always", timeout=timedelta(seconds=60))
+        failover = await panel.ask(REQUEST, terms)
+        await asyncio.wait_for(Jury(panel, seed=0).judge(failover, terms, monotonic() + 0.05), 10)
+        return failover.unconfirmed
+
+    assert asyncio.run(main()) == {"SPY"}

@@ -36,6 +36,8 @@ class Entry:
         Aware moment of the question.
     delay : timedelta
         How late the source is at best.
+    settle : timedelta
+        How long an answer may be trusted without another look.
     """
 
     giver: str
@@ -43,12 +45,19 @@ class Entry:
     asked: int
     stored: datetime
     delay: timedelta
+    settle: timedelta = timedelta(minutes=15)
     renewed: int = attrs.field(init=False)
     _frame: pd.DataFrame | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         # When the source can have a newer bar.
         self.renewed = next_close(self.bars) + self.delay // timedelta(microseconds=1) * 1_000
+
+    def at(self, now: datetime) -> Entry:
+        """Give the answer as it is worth now: no trade should be opened on an old one."""
+        if now - self.stored <= self.settle or not self.bars.trusted_for_entries:
+            return self
+        return attrs.evolve(self, bars=self.bars._replace(trusted_for_entries=False))
 
     def newest(self, limit: int) -> Bars:
         """Give the newest so many bars."""
@@ -108,8 +117,8 @@ class BarsCache:
             self._entries.move_to_end(key)
             return entry
 
-    def last(self, key: Key, limit: int) -> Entry | None:
-        """Find the last answer of so many bars, out of date or not.
+    def last(self, key: Key, limit: int, now: datetime) -> Entry | None:
+        """Find the last answer of so many bars, out of date or not; one of the future is none.
 
         Parameters
         ----------
@@ -117,6 +126,8 @@ class BarsCache:
             Symbol, timeframe and adjustment.
         limit : int
             How many bars.
+        now : datetime
+            Aware.
 
         Returns
         -------
@@ -125,7 +136,8 @@ class BarsCache:
         """
         with self._lock:
             entry = self._entries.get(key)
-            return None if entry is None or limit > entry.asked else entry
+        known = entry is not None and limit <= entry.asked and entry.stored <= now
+        return entry if known else None
 
     def put(self, key: Key, entry: Entry) -> None:
         """Keep an answer.

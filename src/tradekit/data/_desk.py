@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from time import monotonic
 
 import attrs
 
@@ -63,7 +64,9 @@ class Desk:
 
     def kept(self, key: Key, limit: int, lasting: timedelta) -> Entry | None:
         """Find an answer that is still the newest, and was given no longer ago."""
-        return self._cache.get(key, limit, self._clock.now(), lasting)
+        now = self._clock.now()
+        entry = self._cache.get(key, limit, now, lasting)
+        return entry and entry.at(now)
 
     async def newest(
         self,
@@ -251,25 +254,27 @@ class Desk:
         return {**bars, **failures}
 
     def _keep(self, request: BarsRequest, failover: Failover, symbol: str, bars: Bars) -> None:
-        giver = failover.answered_by[symbol]
-        delay = self._panel.source(giver).capabilities.delay
-        asked = request.limit or len(bars)
-        self._cache.put(_key(request, symbol), Entry(giver, bars, asked, failover.now, delay))
+        giver, asked = failover.answered_by[symbol], request.limit or len(bars)
+        can = self._panel.source(giver).capabilities
+        entry = Entry(giver, bars, asked, failover.now, can.delay, can.settle)
+        self._cache.put(_key(request, symbol), entry)
 
     def _remembered(self, request: BarsRequest) -> dict[str, Known]:
         """Give what is known of the newest bars, though they are out of date."""
+        now = self._clock.now()
         return {
             symbol: Known(entry.giver, entry.bars, entry.stored)
             for symbol in request.symbols
-            if (entry := self._cache.last(_key(request, symbol), request.limit or 1))
+            if (entry := self._cache.last(_key(request, symbol), request.limit or 1, now))
         }
 
     async def _ask(
         self, request: BarsRequest, terms: Terms, known: Mapping[str, Known] | None = None
     ) -> tuple[Failover, dict[str, Bars]]:
+        ends = monotonic() + terms.timeout.total_seconds()
         beginnings = {**await self._archived(request, known or {}), **(known or {})}
         failover = await self._panel.ask(request, terms, known=beginnings)
-        await self._jury.judge(failover, terms)
+        await self._jury.judge(failover, terms, ends)
         await self._put_away(failover)
         return failover, {
             symbol: self._vouched(failover, symbol, terms) for symbol in failover.bars
@@ -305,7 +310,7 @@ class Desk:
 
     def _stale(self, symbol: str, request: BarsRequest, terms: Terms) -> Bars | None:
         """Give the last good answer, marked, where it is not too old."""
-        last = self._cache.last(_key(request, symbol), request.limit or 1)
+        last = self._cache.last(_key(request, symbol), request.limit or 1, self._clock.now())
         if last is None or terms.max_stale is None:
             return None
         since = from_ns(last.renewed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
+from time import monotonic
 
 import attrs
 import numpy as np
@@ -17,6 +19,7 @@ from ._second_opinion import agree, compare, odd_one_out
 from ._terms import Terms
 
 _SAMPLED = 0.05  # of all answers
+_MOMENT = 1e-3  # seconds
 
 
 class Jury:
@@ -38,7 +41,7 @@ class Jury:
         self._panel = panel
         self._random, self._lock = np.random.default_rng(seed), threading.Lock()
 
-    async def judge(self, failover: Failover, terms: Terms) -> None:
+    async def judge(self, failover: Failover, terms: Terms, ends: float) -> None:
         """Hold the answers of a question against others.
 
         Parameters
@@ -48,11 +51,13 @@ class Jury:
             refused.
         terms : Terms
             Which are held against others, and what becomes of those that nobody bears out.
+        ends : float
+            By `time.monotonic`, when an answer must be there: all questions share one deadline.
         """
         doubted = self._chosen(failover, terms)
         for giver in dict.fromkeys(failover.answered_by[symbol] for symbol in doubted):
             theirs = tuple(s for s in doubted if failover.answered_by[s] == giver)
-            failover.unconfirmed |= await self._compare(failover, theirs, giver, terms)
+            failover.unconfirmed |= await self._compare(failover, theirs, giver, terms, ends)
         if terms.unconfirmed == "refuse":
             for symbol in sorted(failover.unconfirmed):
                 failover.refuse(symbol, _unconfirmed(failover.answered_by[symbol], symbol))
@@ -68,11 +73,16 @@ class Jury:
         return tuple(failover.bars)
 
     async def _compare(
-        self, failover: Failover, symbols: tuple[str, ...], giver: str, terms: Terms
+        self,
+        failover: Failover,
+        symbols: tuple[str, ...],
+        giver: str,
+        terms: Terms,
+        ends: float,
     ) -> set[str]:
         """Hear a second source on all of these, and a third on those where they disagree."""
         request = failover.request
-        second = await self._hear(request, symbols, {giver}, terms)
+        second = await self._hear(request, symbols, {giver}, _in_time(terms, ends))
         agreed = {s: _agreed(failover.bars[s], second.bars.get(s), terms) for s in symbols}
         for same in agreed.values():
             if same is not None:
@@ -82,7 +92,7 @@ class Jury:
         if not contested:
             return unheard if terms.cross_check == "always" else set()
         heard = {giver, *second.answered_by.values()}
-        third = await self._hear(request, contested, heard, terms)
+        third = await self._hear(request, contested, heard, _in_time(terms, ends))
         settled = {s for s in contested if self._settle(failover, s, second, third, terms)}
         for symbol in (s for s in contested if s not in settled):
             other = second.answered_by[symbol]
@@ -114,6 +124,11 @@ class Jury:
             right = second.answered_by[symbol]
             failover.replace(symbol, right, answers[right])
         return True
+
+
+def _in_time(terms: Terms, ends: float) -> Terms:
+    left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
+    return attrs.evolve(terms, timeout=left)
 
 
 def _agreed(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
