@@ -47,6 +47,7 @@ MIX = {
     **dict.fromkeys(("stale_day", "missing_tail", "price_x100", "swapped_high_low"), 0.0025),
 }
 SHIFTS = {"plausible_shift": 0.01}
+OURS, FREE = "tradekit", "tradekit, IEX's free plan"
 GRACE = 30.0  # seconds after the last answer, in which threads may end
 
 
@@ -71,7 +72,7 @@ class Tally:
 
 
 def ready(world: World, sources: Sequence[Any], **options: Any) -> MultiSourceDataManager:
-    """Manage sources whose clients are imported, as the peers' are; what they answer is no matter."""
+    """Manage sources whose clients are imported, as the peers' are; the answers do not count."""
     question = world.sessions[0]
     request = BarsRequest(question.symbol, "5Min", limit=BARS, end=question.end)
     for source in sources:
@@ -101,7 +102,7 @@ def of_manager(
         fetched = await manager.fetch_many([question.symbol], "5Min", BARS, question.end)
         took = time.perf_counter() - begun
         if (bars := fetched.bars.get(question.symbol)) is None:
-            tally.add("none", took)
+            tally.add("none", took, f"none ({fetched.failures[question.symbol].fault})")
         else:
             right = question.is_answered_by(*of_bars(bars))
             tally.add("correct" if right else "wrong", took, bars.source)
@@ -217,19 +218,31 @@ def table_of(title: str, *names: str) -> Table:
     return table
 
 
-def show_faults(console: Console, tallies: dict[str, Tally | None], seconds: float) -> None:
+def show_faults(
+    console: Console, tallies: dict[str, Tally | None], seconds: float
+) -> dict[str, float]:
     title = (
         f"Independent faults; alpaca-py alone would wait for ever, and is cut off at {seconds} s"
     )
     table = table_of(title, "", "correct %", "wrong %", "none %", "p50 s", "p99 s", "n")
+    figures = {}
     for name, tally in tallies.items():
         if tally is None:
             table.add_row(name, "absent")
             continue
-        shares = (f"{tally.percent(each):.2f}" for each in ("correct", "wrong", "none"))
-        times = (f"{tally.quantile(share):.3f}" for share in (0.5, 0.99))
-        table.add_row(name, *shares, *times, str(len(tally.seconds)))
+        shares = [tally.percent(each) for each in ("correct", "wrong", "none")]
+        times = [tally.quantile(share) for share in (0.5, 0.99)]
+        told = [f"{share:.2f}" for share in shares] + [f"{took:.3f}" for took in times]
+        table.add_row(name, *told, str(len(tally.seconds)))
+        whose = "" if name == OURS else f"{name}: "
+        figures |= {
+            f"{whose}correct_percent": round(shares[0], 3),
+            f"{whose}wrong_percent": round(shares[1], 3),
+            f"{whose}p50_seconds": round(times[0], 4),
+            f"{whose}p99_seconds": round(times[1], 4),
+        }
     console.print(table)
+    return figures
 
 
 def show_outages(console: Console, found: dict[str, Followed]) -> dict[str, float]:
@@ -265,16 +278,28 @@ def show_shifts(console: Console, found: dict[str, Tally]) -> dict[str, float]:
     return figures
 
 
-def peers(
+def ours(world: World, providers: Providers, count: int) -> tuple[Tally, dict[str, float]]:
+    """Ask the manager, and tell what it left behind and what it asked."""
+    providers.open(MIX)
+    before = set(threading.enumerate())
+    tally = of_manager(world, ready(world, providers.sources()), world.questions(count))
+    figures = {"hung_threads": hanging(before), "requests": count}
+    figures["calls_a_request"] = round(providers.told().total() / count, 3)
+    return tally, figures
+
+
+def theirs(
     world: World, providers: Providers, count: int, seconds: float
 ) -> dict[str, Tally | None]:
-    found: dict[str, Tally | None] = {}
+    """Ask the manager with a free plan of Tiingo, and the peers that are installed."""
+    providers.open(MIX)
+    free = ready(world, providers.sources(free=True))
+    found: dict[str, Tally | None] = {FREE: of_manager(world, free, world.questions(count))}
     for name, (needs, make) in PEERS.items():
-        if needs is not None and find_spec(needs) is None:
-            found[name] = None
-            continue
-        providers.open(MIX)
-        found[name] = of_peer(make(providers.urls, seconds), world.questions(count))
+        found[name] = None
+        if needs is None or find_spec(needs) is not None:
+            providers.open(MIX)
+            found[name] = of_peer(make(providers.urls, seconds), world.questions(count))
     return found
 
 
@@ -287,36 +312,14 @@ def main() -> None:
     count, few, seconds = (500, 60, 2.0) if quick else (12_000, 1_000, 30.0)
     world = World(options.seed, 8 if quick else 40)
     with Providers(world) as providers:
-        providers.open(MIX)
-        before = set(threading.enumerate())
-        tally = of_manager(world, ready(world, providers.sources()), world.questions(count))
-        hung = hanging(before)
-        asked = providers.told()
-        providers.open(MIX)
-        free = of_manager(world, ready(world, providers.sources(free=True)), world.questions(few))
-        others = peers(world, providers, few, seconds)
+        tally, figures = ours(world, providers, count)
+        others = theirs(world, providers, few, seconds)
         outages = follow(world, providers, 2 if quick else 20)
         shifts = shifted(world, providers, few if quick else 5_000)
         hits = costs.cache_hit(providers, 5 if quick else 20)
         fetches = costs.cold_fetch(world, providers, 20 if quick else 200)
-    free_plan = {"tradekit, IEX's free plan": free}
-    show_faults(console, {"tradekit": tally, **free_plan, **others}, seconds)
-    console.print(f"answered by: {dict(tally.givers)}; requests: {asked.total()}")
-    figures = {
-        "correct_percent": round(tally.percent("correct"), 3),
-        "wrong_percent": round(tally.percent("wrong"), 3),
-        "p50_seconds": round(tally.quantile(0.5), 4),
-        "p99_seconds": round(tally.quantile(0.99), 4),
-        "hung_threads": hung,
-        "requests": len(tally.seconds),
-        "provider_calls_per_request": round(asked.total() / len(tally.seconds), 3),
-        "free_plan_correct_percent": round(free.percent("correct"), 3),
-    }
-    for name, other in others.items():
-        if other is not None:
-            figures[f"{name}: correct_percent"] = round(other.percent("correct"), 2)
-            figures[f"{name}: wrong_percent"] = round(other.percent("wrong"), 2)
-            figures[f"{name}: p99_seconds"] = round(other.quantile(0.99), 2)
+    figures |= show_faults(console, {OURS: tally, **others}, seconds)
+    console.print(f"answered by: {dict(tally.givers)}")
     figures |= show_outages(console, outages) | show_shifts(console, shifts)
     figures |= costs.show_hits(console, hits, {}) | costs.show_fetches(console, fetches)
     print(json.dumps(figures))

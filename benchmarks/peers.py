@@ -128,7 +128,8 @@ def stockfeed(urls: Mapping[str, str], seconds: float, *, cached: bool = False) 
             settings = StockFeedSettings(**keys, cache_enabled=cached)
             own.client = StockFeedClient(settings, db_path=f"{mkdtemp()}/cache.db")
         rows = own.client.get_ohlcv(symbol, "5m", start, end)
-        frame = pd.DataFrame([[float(getattr(row, n)) for n in FIGURES] for row in rows])
+        names = (*FIGURES[:3], "close_raw")
+        frame = pd.DataFrame([[float(getattr(row, name)) for name in names] for row in rows])
         times = pd.DatetimeIndex([row.timestamp for row in rows])
         return frame.set_index(times).set_axis(FIGURES, axis=1)
 
@@ -142,6 +143,7 @@ def xfinance(urls: Mapping[str, str], _: float) -> Ask:
     import tornado  # noqa: F401
     import xfinance as library
 
+    logging.getLogger("xfinance").setLevel(logging.CRITICAL)
     here = urlsplit(urls["yahoo"])
 
     class Here(httpx.AsyncHTTPTransport):
