@@ -22,6 +22,13 @@ def test_each_try_that_fails_doubles_the_pause_up_to_an_hour():
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
+def test_calls_that_were_on_their_way_do_not_prolong_the_pause():
+    breaker = Breaker()
+    for _ in range(12):
+        fail(breaker, START)
+    assert breaker.until - START == MINUTE
+
+
 def test_an_answer_begins_pauses_anew():
     breaker = Breaker()
     fail(breaker, START)

@@ -96,10 +96,9 @@ def test_an_answer_that_is_out_of_date_is_still_the_last():
     assert cache.last(KEY, 3, NOW - timedelta(seconds=1)) is None  # a replay that began anew
 
 
-def test_no_trade_should_be_opened_on_an_answer_that_is_kept_beyond_settling():
+def test_an_answer_may_lose_its_trust():
     entry = Entry("a", bars()._replace(trusted_for_entries=True), 3, NOW, NO_DELAY)
-    assert entry.at(NOW + timedelta(minutes=15)) is entry
-    later = entry.at(NOW + timedelta(minutes=16))
+    later = entry.untrusted()
     assert not later.newest(3).trusted_for_entries
     assert later.frame(3).attrs["trusted_for_entries"] is False
     assert entry.newest(3).trusted_for_entries

@@ -30,6 +30,7 @@ from tradekit.data._checks import (
 from tradekit.testing._provider_rows import Rows, bent
 
 SOURCE = MemorySource()
+NOW = datetime(2024, 3, 8, 21, tzinfo=UTC)
 
 
 def at(text):
@@ -264,12 +265,23 @@ def test_a_source_may_be_short_where_its_history_begins_or_its_tape_skips():
     ],
 )
 def test_a_source_that_has_no_such_bars_is_not_asked(facts, sentence):
-    assert sentence in str(unsuited(able(**facts), BarsRequest("SPY", "5Min")))
+    assert sentence in str(unsuited(able(**facts), BarsRequest("SPY", "5Min"), NOW))
+
+
+def test_a_source_is_not_asked_for_what_lies_deeper_than_it_reaches():
+    shallow = able(depth={"5Min": timedelta(days=59)})
+    for days, asked in ((58, True), (59, False), (98, False)):
+        end = NOW - timedelta(days=days)
+        why = unsuited(shallow, BarsRequest("SPY", "5Min", end=end, limit=9), NOW)
+        assert (why is None) is asked
+    assert (why.fault, why.retryable) == ("unable", False)
+    assert unsuited(shallow, BarsRequest("SPY", "1Day", end=end, limit=9), NOW) is None
+    assert unsuited(shallow, BarsRequest("SPY", "5Min", limit=9), NOW) is None
 
 
 def test_a_source_that_does_not_know_its_adjustment_is_asked():
-    assert unsuited(able(adjustments=("unknown",)), BarsRequest("SPY", "5Min")) is None
-    assert unsuited(SOURCE, BarsRequest("SPY", "5Min")) is None
+    assert unsuited(able(adjustments=("unknown",)), BarsRequest("SPY", "5Min"), NOW) is None
+    assert unsuited(SOURCE, BarsRequest("SPY", "5Min"), NOW) is None
 
 
 def test_the_next_close_is_the_calendars():

@@ -94,10 +94,45 @@ def test_from_close_to_close_only_the_end_is_asked_for_and_the_whole_comes(clock
         clock.move_to(clock.at + timedelta(minutes=5))
     assert len(source.asked) == 10
     assert source.asked[0].start is None
-    # A quarter of an hour may yet be corrected, and three bars more are read again: half an hour
-    # before the answer that is known, five minutes before the one that is asked for.
-    starts = [request.start for request in source.asked[1:]]
-    assert starts == [NOW + timedelta(minutes=5 * i - 35) for i in range(1, 10)]
+    # The last bar of the evening before is read again, as adjustments change all before a session.
+    starts = {request.start for request in source.asked[1:]}
+    assert starts == {datetime(2024, 3, 7, 20, 55, tzinfo=UTC)}
+
+
+def test_after_a_night_all_of_it_is_asked_for(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+    manager.blocking.fetch("SPY", "5Min", 60)
+    clock.move_to(datetime(2024, 3, 11, 14, tzinfo=UTC))
+    manager.blocking.fetch("SPY", "5Min", 60)
+    assert [request.start for request in source.asked] == [None, None]
+
+
+def test_a_short_question_does_not_forget_a_long_answer(clock):
+    source = Counting(clock)
+    manager = manager_of(source, max_stale=HOUR)
+    manager.blocking.fetch("SPY", "5Min", 60)
+    clock.move_to(NOW + timedelta(minutes=5))
+    assert len(manager.blocking.fetch("SPY", "5Min", 5)) == 5
+    source.up = False
+    clock.move_to(NOW + timedelta(minutes=10))
+    assert len(manager.blocking.fetch("SPY", "5Min", 60)) == 60
+
+
+def test_who_loses_our_trust_loses_it_for_what_is_kept_too(clock):
+    source = Counting(clock)
+    manager = manager_of(source, cache_duration=HOUR)
+    assert manager.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
+    manager.trusted = ["b"]
+    assert not manager.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
+    manager.trusted = None
+    clock.move_to(NOW + timedelta(minutes=16))  # beyond what it takes to settle
+    assert not manager.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
+    assert len(source.asked) == 1
+    fresh = manager_of(source)
+    assert fresh.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
+    fresh._panel.book.quarantine("a", HOUR, "the odd one out")
+    assert not fresh.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
 
 
 def test_history_that_was_rewritten_is_asked_for_as_a_whole(clock):

@@ -178,8 +178,9 @@ def test_of_what_is_known_only_the_end_is_asked_for():
     request = BarsRequest("SPY", "5Min", limit=150)
     failover = Failover(request, CLOCK, {"SPY": known})
     asyncio.run(failover.ask("a", source, ("SPY",), 1.0, Heard()))
-    # Settled is what closed by 14:51: the bar of 14:45 and two before it are read again.
-    assert source.request.start == datetime(2024, 3, 8, 14, 35, tzinfo=UTC)
+    # Settled is what closed by 14:51, and of it the bar of 14:45 and two before it are read again;
+    # and so is the last bar before the session, as adjustments change what lies before.
+    assert source.request.start == datetime(2024, 3, 8, 14, 25, tzinfo=UTC)
     assert failover.bars["SPY"] == bars(count=150)._replace(source="memory")
     again = Failover(request, CLOCK, {"SPY": known})
     asyncio.run(again.ask("b", source, ("SPY",), 1.0, Heard()))

@@ -50,6 +50,25 @@ def test_an_answer_that_another_bears_out_stands():
     assert panel.health()["a"]["agreement"] == 1
 
 
+def test_a_newest_price_that_differs_is_contested_though_all_others_agree():
+    mine = bars()
+    close = mine.close.copy()
+    close[-1] *= 1.03
+    other = mine._replace(close=close, high=np.maximum(mine.high, close))
+
+    async def main():
+        makers = {
+            n: lambda b=b: MemorySource([b], clock=CLOCK)
+            for n, b in {"a": mine, "b": other}.items()
+        }
+        panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="always")
+        failover = await panel.ask(REQUEST, terms)
+        await Jury(panel, seed=0).judge(failover, terms, monotonic() + 8)
+        return failover.unconfirmed
+
+    assert asyncio.run(main()) == {"SPY"}
+
+
 def test_the_odd_one_out_of_three_is_replaced_and_quarantined():
     events = []
     failover, unconfirmed, panel = judged(101.0, 100.0, 100.1, events=events)

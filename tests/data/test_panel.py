@@ -4,9 +4,18 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import attrs
+import numpy as np
 import pytest
 
-from tradekit import BarsRequest, DataSource, FixedClock, SourceError, UsageError
+from tradekit import (
+    Bars,
+    BarsRequest,
+    DataSource,
+    FixedClock,
+    RateLimitError,
+    SourceError,
+    UsageError,
+)
 from tradekit.data._lineup import Lineup
 from tradekit.data._panel import Panel
 from tradekit.data._terms import Terms
@@ -14,6 +23,7 @@ from tradekit.data._terms import Terms
 CLOCK = FixedClock(datetime(2024, 3, 8, 21, tzinfo=UTC))
 TERMS = Terms(timeout=timedelta(seconds=5), max_errors_before_disable=1)
 REQUEST = BarsRequest("SPY", "1Day", limit=1)
+DAY = (np.array(["2024-03-08T05:00"], "M8[ns]"), *[np.ones(1)] * 5)
 
 
 class Down(DataSource):
@@ -64,8 +74,7 @@ def test_where_all_are_disabled_one_is_asked_all_the_same():
     both = panel(first=first, second=second)
     for _ in range(3):
         ask(both)
-    # Both once; then the first, whose pause doubles, so that the second is due before it.
-    assert (first.calls, second.calls) == (2, 2)
+    assert (first.calls, second.calls) == (3, 1)
 
 
 def test_a_source_that_is_absent_is_among_the_reasons():
@@ -89,6 +98,26 @@ def test_only_one_call_tries_a_disabled_source():
 
     asyncio.run(main())
     assert down.calls == 2
+
+
+def test_who_comes_while_a_source_is_tried_waits_for_what_comes_of_it():
+    class Recovering(Down):
+        async def _fetch(self, request):
+            self.calls += 1
+            await asyncio.sleep(0.03)
+            if self.calls == 1:
+                raise self.error
+            return Bars("SPY", "1Day", *DAY)
+
+    source = Recovering()
+    alone = panel(source=source)
+    ask(alone)
+
+    async def main():
+        return await asyncio.gather(*(alone.ask(REQUEST, TERMS) for _ in range(9)))
+
+    assert all(answer.bars for answer in asyncio.run(main()))
+    assert source.calls == 1 + 9
 
 
 def test_a_call_that_is_cancelled_leaves_the_way_free():
@@ -130,6 +159,29 @@ def test_what_fails_beside_the_bars_leaves_the_health_alone():
         return [answer async for answer in answers], str(causes["quoting"]), alone.book.score()
 
     assert asyncio.run(main()) == ([], "no quotes for you", 100.0)
+
+
+def test_a_provider_that_asks_for_rest_rests_whatever_it_was_asked():
+    async def main():
+        alone, causes = panel(quoting=Quoting(RateLimitError("slower", retry_after=60.0))), {}
+        for _ in range(3):
+            answers = alone.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+            assert not [answer async for answer in answers]
+        return str(causes["quoting"]), alone.health()["quoting"]["status"]
+
+    cause, status = asyncio.run(main())
+    assert status == "resting"
+    assert cause.startswith("quoting is not asked: resting until")
+
+
+def test_who_is_asked_first_is_neither_disabled_nor_quarantined():
+    first, second = Down(), Down()
+    both = panel(first=first, second=second)
+    assert both.first() == ("first", first)
+    both.book.quarantine("first", None, "the odd one out")
+    assert both.first() == ("second", second)
+    ask(both)
+    assert both.first() == ("", None)
 
 
 def test_health_names_every_source_in_order():

@@ -9,6 +9,7 @@ import pytest
 from tradekit import (
     Bars,
     BarsRequest,
+    Capabilities,
     CredentialsError,
     DataSource,
     FixedClock,
@@ -176,3 +177,26 @@ def test_nobody_to_ask_is_no_race():
     failover, heard = run()
     assert failover.missing == ("SPY",)
     assert heard == {}
+
+
+def test_turns_are_not_used_up_while_who_is_late_is_waited_for():
+    class Slow(Scripted):
+        async def _fetch(self, request):
+            self.asked.append(request.symbols)
+            await asyncio.sleep(0.1 if len(self.asked) == 1 else 0)
+            if len(self.asked) == 1:
+                raise SourceError("the socket closed")
+            return bars()
+
+    sources = Slow("a"), Slow("b")
+    failover, _ = run(*sources, quick=["a", "b"])
+    assert failover.answered_by
+    assert [len(source.asked) for source in sources] in ([2, 1], [1, 2], [2, 2])
+
+
+def test_a_source_is_asked_for_no_more_symbols_than_it_has_calls_for():
+    short = Scripted("a", bars("A"), bars("B"), DOWN)
+    short.capabilities = Capabilities(calls_per_hour=2)
+    rest = Scripted("b", bars("C"), bars("D"))
+    failover, _ = run(short, rest, symbols=("A", "B", "C", "D"))
+    assert failover.answered_by == {"A": "a", "B": "a", "C": "b", "D": "b"}

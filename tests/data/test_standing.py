@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tradekit import Capabilities, SourceError
 from tradekit.data import MemorySource
@@ -60,3 +60,14 @@ def test_a_source_that_counts_its_requests_is_held_to_them():
         {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW.timestamp() + 90}"}
     )
     assert health.read(NOW).wait(NOW).total_seconds() == 90
+
+
+def test_what_a_server_said_once_holds_for_its_window_and_not_for_ever():
+    source = MemorySource()
+    source.meter = Meter()
+    health = SourceHealth.of(source)
+    source.meter.heard({"X-RateLimit-Remaining": "0"})  # until when, it does not say
+    assert health.read(NOW).wait(NOW).total_seconds() == 60
+    later = NOW + timedelta(minutes=2)
+    for _ in range(3):
+        assert not health.read(later).wait(later)

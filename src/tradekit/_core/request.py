@@ -191,6 +191,8 @@ class Capabilities:
         Which adjustments it can answer.
     calls_per_minute, calls_per_hour, calls_per_day : int, optional
         Its rate budget; None means no limit.
+    symbols_per_call : int, optional
+        For how many symbols a call serves; None means for any number.
     screens : tuple of str
         The categories that it can discover symbols in.
     streams : bool
@@ -214,6 +216,7 @@ class Capabilities:
     calls_per_minute: int | None = None
     calls_per_hour: int | None = None
     calls_per_day: int | None = None
+    symbols_per_call: int | None = None
     screens: tuple[str, ...] = ()
     streams: bool = False
 

@@ -17,6 +17,8 @@ from ._store import BarsStore
 from ._tail import Known, unsettled
 from ._window import calendar_of, first_from, newest_from
 
+_DAY = timedelta(days=1)
+
 
 class Archive:
     """Keep settled answers on disk, and find those that a question begins with.
@@ -56,7 +58,10 @@ class Archive:
             Aware.
         """
         for bars, settle in answers:
-            settled = bars.until(now - unsettled(bars.timeframe, settle))
+            waits = unsettled(bars.timeframe, settle)
+            if bars.adjustment != "raw":  # some vendors adjust in the course of the day
+                waits = max(waits, _DAY)
+            settled = bars.until(now - waits)
             if len(settled) and bars.stale_since is None and not bars.extra:
                 begin, end = int(settled.time[0]), int(settled.close_time[-1])
                 self._store.put(Series.of(settled), settled, begin, end)

@@ -50,6 +50,11 @@ class Breaker:
         free, self._probing = not self._probing, True
         return free
 
+    @property
+    def is_probed(self) -> bool:
+        """Whether a call is just trying it."""
+        return self._probing and self.status != "ok"
+
     def release(self) -> None:
         """Let another call try it."""
         self._probing = False
@@ -101,7 +106,8 @@ class Breaker:
             self._close("refused", None, refused)
         elif self.status == "ok" and self.errors < most:
             self.reason = str(bad[0])
-        elif self.status != "refused":
+        elif self.status == "ok" or (self.until is not None and self.until <= now):
+            # One that was on its way when the source was disabled is no try.
             until = now + min(pause * 2**self._trips, _LONGEST) if pause else None
             self._trips += 1
             self._close("disabled", until, bad[0])

@@ -53,10 +53,8 @@ class Entry:
         # When the source can have a newer bar.
         self.renewed = next_close(self.bars) + self.delay // timedelta(microseconds=1) * 1_000
 
-    def at(self, now: datetime) -> Entry:
-        """Give the answer as it is worth now: no trade should be opened on an old one."""
-        if now - self.stored <= self.settle or not self.bars.trusted_for_entries:
-            return self
+    def untrusted(self) -> Entry:
+        """Give the same answer as one that no trade should be opened on."""
         return attrs.evolve(self, bars=self.bars._replace(trusted_for_entries=False))
 
     def newest(self, limit: int) -> Bars:

@@ -37,7 +37,7 @@ _UNBROKEN, _MOMENT = 60, timedelta(microseconds=1)
 _DEPTH_SLACK = timedelta(days=7)
 
 
-def unsuited(source: DataSource, request: BarsRequest) -> SourceError | None:
+def unsuited(source: DataSource, request: BarsRequest, now: datetime) -> SourceError | None:
     """Say why a source need not be asked: by its own account it has no such bars.
 
     Parameters
@@ -46,6 +46,8 @@ def unsuited(source: DataSource, request: BarsRequest) -> SourceError | None:
         Whom.
     request : BarsRequest
         What would be asked.
+    now : datetime
+        Aware.
 
     Returns
     -------
@@ -57,6 +59,10 @@ def unsuited(source: DataSource, request: BarsRequest) -> SourceError | None:
         return _unable(source, "timeframe", can.timeframes, request.timeframe)
     if can.adjustments != ("unknown",) and request.adjustment not in can.adjustments:
         return _unable(source, "adjustment", can.adjustments, request.adjustment)
+    reach = can.reach(request.timeframe)
+    if reach is not None and (request.end or now) <= now - reach:
+        since, asked = f"an end after {now - reach:%Y-%m-%d}", f"{request.end:%Y-%m-%d}"
+        return _unable(source, "depth", (since,), asked)
     return None
 
 

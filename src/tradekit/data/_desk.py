@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from time import monotonic
 
@@ -19,6 +19,7 @@ from .._core.errors import SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
+from .._core.words import words
 from ._archive import Archive
 from ._cache import BarsCache, Entry, Key
 from ._failover import Failover, nobody
@@ -34,7 +35,10 @@ log = logging.getLogger("tradekit.data")
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
-_AGAIN = 60.0  # seconds until a stream that broke is tried again
+_COMPARABLE = 3  # bars, without which two answers cannot be compared
+_MANY = 2_000
+_DISK = 0.5  # seconds that a look on disk may take
+_AGAIN = 20.0  # seconds until a stream that broke is tried again
 
 Question = tuple[str, Timeframe, str, int]
 
@@ -62,11 +66,21 @@ class Desk:
         self._cache = BarsCache()
         self._flights: Flights[Question, Bars | SourceError] = Flights()
 
-    def kept(self, key: Key, limit: int, lasting: timedelta) -> Entry | None:
+    def kept(
+        self, key: Key, limit: int, lasting: timedelta, trusted: Sequence[str] | None
+    ) -> Entry | None:
         """Find an answer that is still the newest, and was given no longer ago."""
         now = self._clock.now()
         entry = self._cache.get(key, limit, now, lasting)
-        return entry and entry.at(now)
+        if entry is None or not entry.bars.trusted_for_entries:
+            return entry
+        known = trusted is None or entry.giver in words(trusted)
+        sound = known and now - entry.stored <= entry.settle
+        return (
+            entry
+            if sound and not self._panel.book.is_quarantined(entry.giver)
+            else entry.untrusted()
+        )
 
     async def newest(
         self,
@@ -95,14 +109,11 @@ class Desk:
         """
 
         async def fly(asked: tuple[Question, ...]) -> dict[Question, Bars | SourceError]:
-            request = BarsRequest(
-                [symbol for symbol, *_ in asked],
-                timeframe,
-                limit=limit,
-                adjustment=terms.adjustment,
-            )
+            names = [symbol for symbol, *_ in asked]
+            most = self._most(names, timeframe, limit, terms)
+            request = BarsRequest(names, timeframe, limit=most, adjustment=terms.adjustment)
             answers = await self._fetch(request, terms)
-            return {question: answers[question[0]] for question in asked}
+            return {question: _newest(answers[question[0]], limit) for question in asked}
 
         questions = [(symbol, timeframe, terms.adjustment, limit) for symbol in symbols]
         shared = await self._flights.share(questions, fly)
@@ -226,9 +237,10 @@ class Desk:
 
         async def listen(hear: Callable[[Bar], None]) -> None:
             while True:
-                for name, source in self._panel.present().items():
-                    if source.capabilities.streams:
-                        await _heard(name, source, symbols, hear)
+                # Only who answers questions too: bars of two sources are not to be mixed.
+                name, source = self._panel.first()
+                if source is not None and source.capabilities.streams:
+                    await self._heard(name, source, symbols, hear)
                 await asyncio.sleep(_AGAIN)
 
         return follow(
@@ -241,6 +253,22 @@ class Desk:
             settle=_SETTLE,
         )
 
+    async def _heard(
+        self,
+        name: str,
+        source: DataSource,
+        symbols: tuple[str, ...],
+        hear: Callable[[Bar], None],
+    ) -> None:
+        """Listen to a source's own stream of minutes until it breaks, or another answers."""
+        try:
+            async for minute in source.stream(symbols, "1Min"):
+                if self._panel.first()[0] != name:
+                    return
+                hear(minute)
+        except SourceError as error:
+            log.warning("%s streams no more, and is asked instead: %s", name, error)
+
     async def _fetch(self, request: BarsRequest, terms: Terms) -> dict[str, Bars | SourceError]:
         """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
         failover, bars = await self._ask(request, terms, self._remembered(request))
@@ -252,6 +280,13 @@ class Desk:
             for symbol, failure in failover.result().failures.items()
         }
         return {**bars, **failures}
+
+    def _most(self, symbols: Sequence[str], timeframe: Timeframe, limit: int, terms: Terms) -> int:
+        """Tell how many bars to ask for: as many as are known, for only their end travels."""
+        now, least = self._clock.now(), limit if terms.cross_check == "off" else _COMPARABLE
+        keys = [(symbol, timeframe, terms.adjustment) for symbol in symbols]
+        known = [entry.asked for key in keys if (entry := self._cache.last(key, 1, now))]
+        return max(limit, least, *(asked for asked in known if asked <= _MANY), 1)
 
     def _keep(self, request: BarsRequest, failover: Failover, symbol: str, bars: Bars) -> None:
         giver, asked = failover.answered_by[symbol], request.limit or len(bars)
@@ -275,7 +310,7 @@ class Desk:
         beginnings = {**await self._archived(request, known or {}), **(known or {})}
         failover = await self._panel.ask(request, terms, known=beginnings)
         await self._jury.judge(failover, terms, ends)
-        await self._put_away(failover)
+        self._put_away(failover)
         return failover, {
             symbol: self._vouched(failover, symbol, terms) for symbol in failover.bars
         }
@@ -286,11 +321,15 @@ class Desk:
         if self._archive is None or not rest:
             return {}
         asked = attrs.evolve(request, symbols=rest)
-        return await asyncio.to_thread(
+        looking = asyncio.to_thread(
             self._archive.known, self._panel.present(), asked, self._clock.now()
         )
+        with suppress(TimeoutError):  # another process writes: then it is asked for as a whole
+            return await asyncio.wait_for(looking, _DISK)
+        return {}
 
-    async def _put_away(self, failover: Failover) -> None:
+    def _put_away(self, failover: Failover) -> None:
+        """Write to disk beside what goes on: nobody waits for it, but the end of the event loop."""
         if self._archive is None:
             return
         answers = [
@@ -298,7 +337,7 @@ class Desk:
             for symbol, bars in failover.bars.items()
             if symbol not in failover.unconfirmed
         ]
-        await asyncio.to_thread(self._archive.keep, answers, failover.now)
+        asyncio.get_running_loop().run_in_executor(None, self._archive.keep, answers, failover.now)
 
     def _vouched(self, failover: Failover, symbol: str, terms: Terms) -> Bars:
         """Say of an answer whether trades may be opened on it."""
@@ -320,15 +359,8 @@ class Desk:
         return bars._replace(stale_since=since, trusted_for_entries=False)
 
 
-async def _heard(
-    name: str, source: DataSource, symbols: tuple[str, ...], hear: Callable[[Bar], None]
-) -> None:
-    """Listen to a source's own stream of minutes until it breaks."""
-    try:
-        async for minute in source.stream(symbols, "1Min"):
-            hear(minute)
-    except SourceError as error:
-        log.warning("%s streams no more, and is asked instead: %s", name, error)
+def _newest(answer: Bars | SourceError, limit: int) -> Bars | SourceError:
+    return answer[-limit:] if isinstance(answer, Bars) and len(answer) > limit else answer
 
 
 def _key(request: BarsRequest, symbol: str) -> Key:

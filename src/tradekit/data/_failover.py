@@ -155,8 +155,7 @@ class Failover:
         """
         for symbol, answers in self._doubted.items():
             if symbol not in self.bars:
-                best = max(answers, key=lambda name: len(answers[name][1]))
-                self.replace(symbol, best, answers[best][1])
+                self._take_best(symbol, answers)
             for name, (source, bars) in answers.items():
                 if _alike(bars, self.bars[symbol]):
                     heard[name].good += 1
@@ -165,6 +164,12 @@ class Failover:
         for name, said in heard.items():
             if said.bad and not said.good:
                 self.blamed[name] = str(said.bad[0])
+
+    def _take_best(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
+        best = max(answers, key=lambda name: len(answers[name][1]))
+        self.replace(symbol, best, answers[best][1])
+        if self._causes[symbol][best].fault != "short":  # its prices may be wrong
+            self.unconfirmed.add(symbol)
 
     def replace(self, symbol: str, name: str, bars: Bars) -> None:
         """Take a source's bars, instead of what there may be."""
@@ -224,7 +229,6 @@ class Failover:
     ) -> None:
         """Keep one symbol's answer, or what is wrong with it."""
         if symbol in self.bars:  # another source was quicker
-            heard.good += isinstance(answer, Bars)
             return
         try:
             if isinstance(answer, SourceError):

@@ -109,12 +109,14 @@ class HealthBook:
         health = self._sources[name]
         return health.breaker.admits(now) and not health.read(now).wait(now)
 
-    def asked(self, name: str) -> None:
-        """Note that a source is asked once more, if it does not count itself."""
+    def asked(self, name: str, size: int = 1) -> None:
+        """Note that a source is asked for so many symbols, if it does not count itself."""
         now = self._clock.now()
         with self._lock:
-            if self._sources[name].meter is None:
-                self._sources[name].budget.note(now)
+            health = self._sources[name]
+            if health.meter is None:
+                for _ in range(-(-size // (health.symbols_per_call or size))):
+                    health.budget.note(now)
 
     def claim(self, name: str) -> bool:
         """Ask a source: always when it is ok, else only one call at a time."""
@@ -138,12 +140,26 @@ class HealthBook:
             health = self._sources[name]
             return health.breaker.status == "ok" and not health.read(now).wait(now)
 
-    def spare(self, name: str) -> bool:
-        """Tell whether a source may be asked although another one is being asked."""
+    def spare(self, name: str, size: int = 1) -> bool:
+        """Tell whether a source may be asked for so many symbols beside another one."""
         now = self._clock.now()
         with self._lock:
             health = self._sources[name]
-            return health.breaker.status == "ok" and health.read(now).spare(now)
+            if health.breaker.status != "ok" or not health.read(now).spare(now):
+                return False
+            room = health.room(now)
+            return room is None or 2 * size <= room
+
+    def room(self, name: str) -> int | None:
+        """Tell how many symbols a source may be asked for now; None where there is no limit."""
+        now = self._clock.now()
+        with self._lock:
+            return self._sources[name].room(now)
+
+    def is_probed(self, names: Iterable[str]) -> bool:
+        """Tell whether a call is just trying one of these sources."""
+        with self._lock:
+            return any(self._sources[name].breaker.is_probed for name in names)
 
     def release(self, name: str) -> None:
         """End a call, however it went."""

@@ -114,7 +114,11 @@ class IEXSource(Remote):
             )
         super().__init__(self._token, timeout=timeout, clock=clock)
         self.capabilities = Capabilities(
-            timeframes=INTRADAY, feed="iex", calls_per_hour=50, calls_per_day=1000
+            timeframes=INTRADAY,
+            feed="iex",
+            calls_per_hour=50,
+            calls_per_day=1000,
+            symbols_per_call=1,
         )
         self._url = url_override or "https://api.tiingo.com"
         self._memory = FactorMemory(_REMEMBERED)

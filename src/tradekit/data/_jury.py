@@ -20,6 +20,7 @@ from ._terms import Terms
 
 _SAMPLED = 0.05  # of all answers
 _MOMENT = 1e-3  # seconds
+_NEWEST = 5  # times the tolerance: so far may the newest closes of two tapes lie apart
 
 
 class Jury:
@@ -132,7 +133,15 @@ def _in_time(terms: Terms, ends: float) -> Terms:
 
 
 def _agreed(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
-    return None if other is None else agree(compare(mine, other), terms.tolerance)
+    if other is None:
+        return None
+    _, rows, others = np.intersect1d(mine.time, other.time, return_indices=True)
+    if (
+        len(rows)
+        and abs(other.close[others[-1]] / mine.close[rows[-1]] - 1) > _NEWEST * terms.tolerance
+    ):
+        return False  # what is traded on is the newest price
+    return agree(compare(mine, other), terms.tolerance)
 
 
 def _odd(name: str, symbol: str, answers: Mapping[str, Bars]) -> str:

@@ -386,7 +386,7 @@ class MultiSourceDataManager:
             raise UsageError("one symbol at a time", expected="a name", got=got, hint=hint)
         most = count(limit, "a limit counts bars", "limit=300")
         key = symbol, Timeframe(timeframe), self.adjustment
-        return self._desk.kept(key, most, self.cache_duration)
+        return self._desk.kept(key, most, self.cache_duration, self.trusted)
 
     def _terms(self) -> Terms:
         # Of attributes that anybody may have changed meanwhile.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping
+from time import monotonic
 from typing import Any, TypeVar
 
 from .._core.answers import unable
 from .._core.clock import Clock
-from .._core.errors import SourceError, UsageError
+from .._core.errors import RateLimitError, SourceError, UsageError
 from .._core.event import SourceStatusChanged
 from .._core.request import BarsRequest
 from .._core.source import DataSource
@@ -24,6 +26,7 @@ from ._terms import Terms
 T = TypeVar("T")
 log = logging.getLogger("tradekit.data")
 
+_LOOK = 0.02  # seconds between two looks whether a try has come to its end
 _ABILITIES = {"_discover": "discover symbols", "_quotes": "quote prices"}
 
 
@@ -58,6 +61,13 @@ class Panel:
         """Give the source of a name."""
         return self._lineup.present()[name]
 
+    def first(self) -> tuple[str, DataSource | None]:
+        """Give the source that is asked first now, and its name."""
+        present = self.present()
+        name = next(iter(self.book.admitted(list(present), self._clock.now())), "")
+        sound = name and self.book.may_again(name) and not self.book.is_quarantined(name)
+        return (name, present[name]) if sound else ("", None)
+
     async def ask(
         self,
         request: BarsRequest,
@@ -85,11 +95,13 @@ class Panel:
             The bars, who gave them, and why other symbols have none.
         """
         failover = Failover(request, self._clock, known)
-        turn = self._turn(failover, apart_from)
+        ends = monotonic() + terms.timeout.total_seconds()
+        turn = await self._turn_in_time(failover, apart_from, ends)
+        tried = [name for name in turn if not self.book.may_again(name)]
         try:
-            heard = await Race(failover, turn, self.book, terms.timeout.total_seconds()).run()
+            heard = await Race(failover, turn, self.book, ends - monotonic()).run()
         finally:
-            for name in turn:
+            for name in tried:
                 self.book.release(name)
         failover.settle(heard)
         most, pause = terms.max_errors_before_disable, terms.cool_down
@@ -136,9 +148,13 @@ class Panel:
         causes |= self._lineup.absent()
         causes |= {name: self.book.barred(name) for name in able if name not in admitted}
         for waiting, name in zip(range(len(admitted), 0, -1), admitted, strict=True):
+            self.book.asked(name)
             (answer,) = await within(deadline.share(waiting), able[name], [call(able[name])])
             if isinstance(answer, SourceError):
                 causes[name] = answer
+                if isinstance(answer, RateLimitError):  # it asks for rest, whatever it was asked
+                    most, pause = terms.max_errors_before_disable, terms.cool_down
+                    self.book.heard(name, 0, [answer], most, pause)
             else:
                 yield answer
 
@@ -180,6 +196,20 @@ class Panel:
         self.book.enroll(present)
         return present
 
+    async def _turn_in_time(
+        self, failover: Failover, apart_from: Collection[str], ends: float
+    ) -> dict[str, DataSource]:
+        """Give those who can be asked; where one call just tries the only ones, wait for it."""
+        turn = self._turn(failover, apart_from)
+        names = [name for name in self.present() if name not in apart_from]
+        if turn or not self.book.is_probed(names):
+            return turn
+        while self.book.is_probed(names) and monotonic() < ends:
+            await asyncio.sleep(_LOOK)
+        if not any(self.book.may_again(name) for name in names):
+            return {}  # it failed: its reason is ours
+        return self._turn(failover, apart_from)
+
     def _turn(self, failover: Failover, apart_from: Collection[str]) -> dict[str, DataSource]:
         """Those who can be asked, in order; why the others cannot is noted."""
         for name, absence in self._lineup.absent().items():
@@ -188,7 +218,7 @@ class Panel:
         for name, source in self.present().items():
             if name in apart_from:
                 continue
-            if why := unsuited(source, failover.request):
+            if why := unsuited(source, failover.request, failover.now):
                 failover.skip(name, why)
             else:
                 suited[name] = source

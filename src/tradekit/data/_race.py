@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import cycle, islice
 
 import attrs
@@ -60,7 +60,7 @@ class Race:
         self._failover, self._sources, self._health = failover, sources, health
         self._loop = asyncio.get_running_loop()
         self._seconds, self._end = seconds, self._loop.time() + seconds
-        self._turns = self._in_turn()
+        self._turns, self._attempts = cycle(sources), 0
         self._tries: Counter[str] = Counter()
         self._running: dict[asyncio.Task[None], Attempt] = {}
         self.heard: dict[str, Heard] = {}
@@ -84,10 +84,6 @@ class Race:
                 task.cancel()
         return self.heard
 
-    def _in_turn(self) -> Iterator[str]:
-        turns = max(ATTEMPTS, 2 * len(self._sources))
-        return islice(cycle(self._sources), turns) if self._sources else iter(())
-
     def _left(self) -> float:
         return self._end - self._loop.time()
 
@@ -100,28 +96,32 @@ class Race:
 
     async def _begin(self) -> bool:
         """Ask the next source that may be asked, and tell whether there was one."""
-        for name in self._turns:
-            if self._may(name) and (symbols := self._failover.open_to(name)):
+        if self._attempts >= max(ATTEMPTS, 2 * len(self._sources)):
+            return False
+        for name in islice(self._turns, len(self._sources)):
+            symbols = self._failover.open_to(name)
+            if self._may(name, len(symbols)) and (symbols := symbols[: self._health.room(name)]):
                 if name in self._tries and not self._running:
                     await self._rest(self._tries[name])
                 self._ask(name, symbols)
                 return True
         return False
 
-    def _may(self, name: str) -> bool:
+    def _may(self, name: str, size: int) -> bool:
         """Tell whether a source may be asked: beside others only of what it can spare."""
         if any(attempt.name == name for attempt in self._running.values()):
             return False
         if name in self._tries and not self._health.may_again(name):
             return False
-        return not self._running or self._health.spare(name)
+        return not self._running or self._health.spare(name, size)
 
     async def _rest(self, tries: int) -> None:
         await asyncio.sleep(min(_PAUSE * 2 ** (tries - 1), self._left() / 2))
 
     def _ask(self, name: str, symbols: tuple[str, ...]) -> None:
+        self._attempts += 1
         self._tries[name] += 1
-        self._health.asked(name)
+        self._health.asked(name, len(symbols))
         heard, size = self.heard.setdefault(name, Heard()), len(symbols)
         # However little time there is, everybody gets a turn.
         fair = self._left() / (len(self._sources) + 1)

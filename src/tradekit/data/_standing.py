@@ -32,6 +32,8 @@ class SourceHealth:
         Whether it may be asked.
     budget : Budget
         How often it may be asked.
+    symbols_per_call : int, optional
+        For how many symbols at once; None means for any number.
     meter : Meter, optional
         Counts its requests, where it does so itself; else each call is one.
     quarantined : datetime, optional
@@ -40,8 +42,10 @@ class SourceHealth:
 
     breaker: Breaker = attrs.field(factory=Breaker)
     budget: Budget = attrs.field(factory=lambda: Budget(Capabilities()))
+    symbols_per_call: int | None = None
     meter: Meter | None = None
     quarantined: datetime | None = None
+    _said: tuple[int | None, ...] = attrs.field(default=(), init=False)
     _took: dict[int, deque[float]] = attrs.field(factory=dict, init=False)
     _lately: dict[str, deque[float]] = attrs.field(init=False)
 
@@ -51,14 +55,24 @@ class SourceHealth:
     @classmethod
     def of(cls, source: DataSource) -> SourceHealth:
         """Begin with a source of which nothing is known."""
-        return cls(budget=Budget(source.capabilities), meter=getattr(source, "meter", None))
+        can = source.capabilities
+        each = can.symbols_per_call if source.batch else 1
+        return cls(budget=Budget(can), symbols_per_call=each, meter=getattr(source, "meter", None))
 
     def read(self, now: datetime) -> Budget:
         """Take in what its meter says, and give its budget."""
         if self.meter is not None:
             self.budget.note(now, self.meter.calls)
-            self.budget.told(now, self.meter.left, self.meter.reset)
+            said = self.meter.calls, self.meter.left, self.meter.reset
+            if said != self._said:  # what was said once holds from then on
+                self._said = said
+                self.budget.told(now, self.meter.left, self.meter.reset)
         return self.budget
+
+    def room(self, now: datetime) -> int | None:
+        """Tell for how many symbols its budget has calls left; None where there is no limit."""
+        left = self.read(now).left(now)
+        return None if left is None or not self.symbols_per_call else left * self.symbols_per_call
 
     def figures(self) -> dict[str, float]:
         """Shares of its last answers, from 0 to 1, that were sound, in time, new, and borne out."""

@@ -10,6 +10,7 @@ import numpy as np
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import from_ns, to_ns
+from .._core.columns import Int
 from .._core.errors import SourceError
 from .._core.faults import COLUMNS
 from .._core.request import BarsRequest
@@ -77,7 +78,7 @@ class Known:
         """
         waits = unsettled(self.bars.timeframe, settle)
         settled = int(np.searchsorted(self.bars.close_time, to_ns(self.since - waits), "right"))
-        first = settled - _OVERLAP
+        first = min(settled - _OVERLAP, self._evening(now))
         if first <= 0:
             return None
         start, calendar = from_ns(self.bars.time[first]), calendar_for(self.bars.calendar)
@@ -87,6 +88,22 @@ class Known:
             count = request.limit or len(self.bars)
             whole = newest_from(calendar, request.timeframe, request.end or now, count)
         return start if start > whole else None
+
+    def _evening(self, now: datetime) -> int:
+        """Find the last bar of the session before the newest; none where a session has begun since.
+
+        Splits and dividends change all prices of the sessions before them, some vendors' in the
+        course of the day: one of those prices is read again, and after a night all of them.
+        """
+        if self.bars.adjustment == "raw" or not self.bars.timeframe.is_intraday:
+            return len(self.bars)
+        calendar = calendar_for(self.bars.calendar)
+        begun = calendar.opens.searchsorted([to_ns(self.since), to_ns(now)], side="right")
+        if begun[0] != begun[1]:
+            return 0
+        session = self.bars.session
+        earlier = np.flatnonzero(session != session[-1])
+        return int(earlier[-1]) if len(earlier) else len(self.bars)
 
     def joined(self, fresh: Bars) -> Bars:
         """Put the end of the series in place.
@@ -117,7 +134,7 @@ class Known:
         }
         return fresh._replace(**columns)
 
-    def _agree(self, rows: np.ndarray, fresh: Bars) -> bool:
+    def _agree(self, rows: Int, fresh: Bars) -> bool:
         known = rows[rows < len(self.bars)]
         if len(known) < _OVERLAP:
             return False

@@ -109,6 +109,7 @@ class YahooSource(Remote):
             feed="yahoo",
             adjustments=("split", "all"),
             calls_per_hour=_CALLS_PER_HOUR,
+            symbols_per_call=1,
             screens=tuple(_SCREENS),
         )
         self._client = YahooClient(
