@@ -339,3 +339,24 @@ def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
     truth = asyncio.run(SimulatedSource(clock=again).fetch(wanted))["SPY"]
     np.testing.assert_array_equal(bars.time, truth.time)
     np.testing.assert_array_equal(bars.close, truth.close)
+
+
+def test_a_caller_whose_loop_is_blocked_holds_nobody_up_for_long(clock):
+    source, gate, over = Counting(clock), threading.Event(), threading.Event()
+    manager = manager_of(source, timeout=timedelta(seconds=0.2))
+
+    async def blocking():
+        asking = asyncio.ensure_future(manager.fetch("SPY", "5Min", 9))
+        while not source.asked:
+            await asyncio.sleep(0)
+        gate.set()
+        over.wait(10)  # the very thing that is tried
+        await asyncio.gather(asking, return_exceptions=True)
+
+    thread = threading.Thread(target=lambda: asyncio.run(blocking()))
+    thread.start()
+    gate.wait(10)
+    with pytest.raises(NoDataError, match="came in time"):
+        asyncio.run(asyncio.wait_for(manager.fetch("SPY", "5Min", 9), 5))
+    over.set()
+    thread.join()

@@ -15,7 +15,7 @@ from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.candidate import Candidate
 from .._core.clock import Clock, from_ns
-from .._core.errors import SourceError
+from .._core.errors import NoDataError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
@@ -35,6 +35,7 @@ log = logging.getLogger("tradekit.data")
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
+_LONGER = 1.1  # times the timeout
 _COMPARABLE = 3  # bars, without which two answers cannot be compared
 _MANY = 2_000
 _DISK = 0.5  # seconds that a look on disk may take
@@ -116,7 +117,12 @@ class Desk:
             return {question: _newest(answers[question[0]], limit) for question in asked}
 
         questions = [(symbol, timeframe, terms.adjustment, limit) for symbol in symbols]
-        shared = await self._flights.share(questions, fly)
+        # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
+        seconds = _LONGER * terms.timeout.total_seconds()
+        try:
+            shared = await asyncio.wait_for(self._flights.share(questions, fly), seconds)
+        except TimeoutError:
+            return Fetched(failures={symbol: _held_up(symbol, seconds) for symbol in symbols})
         return _sorted({question[0]: answer for question, answer in shared.items()})
 
     async def window(self, request: BarsRequest, terms: Terms) -> Fetched:
@@ -357,6 +363,17 @@ class Desk:
             return None
         bars = last.newest(request.limit or len(last.bars))
         return bars._replace(stale_since=since, trusted_for_entries=False)
+
+
+def _held_up(symbol: str, seconds: float) -> NoDataError:
+    return NoDataError(
+        f"no answer for {symbol} came in time",
+        retryable=True,
+        got=f"nothing within {seconds:.1f} s from another caller's event loop",
+        hint="keep event loops free: await asyncio.to_thread(...) for what blocks",
+        symbol=symbol,
+        fault="late",
+    )
 
 
 def _newest(answer: Bars | SourceError, limit: int) -> Bars | SourceError:
