@@ -21,8 +21,9 @@ from .._core.errors import CredentialsError, SourceError, UsageError
 from .._core.request import BarsRequest, Capabilities
 from .._core.timeframe import Timeframe
 from ._alpaca_client import Clients, RefusedError, vendor
-from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote
+from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote, sides
 from ._secret import Secret
+from ._window import calendar_of
 
 _KEYS = ("APCA_API_KEY_ID", "ALPACA_API_KEY")
 _SECRETS = ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY")
@@ -139,7 +140,7 @@ class AlpacaSource(Remote):
         return f"AlpacaSource(feed={self.capabilities.feed!r})"
 
     def _calendar(self, symbol: str) -> str:
-        return _COINS if "/" in symbol else super()._calendar(symbol)
+        return calendar_of(symbol)
 
     def _served(self, calendar: str) -> tuple[str, ...]:
         # Its days of coins begin at midnight of Chicago.
@@ -160,14 +161,7 @@ class AlpacaSource(Remote):
         return await self._beside(lambda: self._latest(symbols))
 
     async def _discover(self, category: str, limit: int) -> Sequence[Candidate]:
-        if category not in _SCREENS:
-            raise SourceError(
-                f"alpaca has no screen for {category!r}",
-                retryable=False,
-                expected=" or ".join(_SCREENS),
-                hint="a screen over bars, as DynamicWatchlistManager has them",
-                source=self.name,
-            )
+        self._check_screen(category)
         answer = await self._beside(lambda: self._screen(category, min(limit, _MOST)))
         rows, figure, unit = _SCREENS[category]
         asof = from_ns(int(_times([answer["last_updated"]])[0]))
@@ -281,7 +275,7 @@ class AlpacaSource(Remote):
         if coins:
             asked = alpaca.CryptoLatestQuoteRequest(symbol_or_symbols=coins)
             found |= self._said(lambda: self._clients.coins.get_crypto_latest_quote(asked))
-        return {symbol: _quote(said) for symbol, said in found.items() if said is not None}
+        return {symbol: sides(said, _SIDES) for symbol, said in found.items() if said is not None}
 
     def _screen(self, category: str, top: int) -> Any:
         alpaca = vendor()
@@ -306,15 +300,6 @@ def _culprit(error: SourceError, symbols: Sequence[str]) -> str:
     if match is None or match[1] not in symbols:
         raise error
     return match[1]
-
-
-def _quote(said: Mapping[str, Any]) -> dict[str, float]:
-    """Read both sides; one where nobody offers, which Alpaca tells as 0, is left out."""
-    told: dict[str, float] = {}
-    for side, price, size in _SIDES:
-        if said[price]:
-            told |= {side: float(said[price]), f"{side}_size": float(said[size])}
-    return told
 
 
 def _times(told: Sequence[str]) -> np.ndarray[Any, np.dtype[np.datetime64]]:

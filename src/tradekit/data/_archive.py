@@ -15,7 +15,7 @@ from .._core.source import DataSource
 from ._shelf import Series
 from ._store import BarsStore
 from ._tail import Known, unsettled
-from ._window import calendar_of, first_from, newest_from
+from ._window import begins, calendar_of
 
 _DAY = timedelta(days=1)
 
@@ -93,10 +93,7 @@ class Archive:
     ) -> Known | None:
         calendar, timeframe = calendar_for(calendar_of(symbol)), request.timeframe
         due = request.end or now
-        if request.start is not None:
-            begin = to_ns(first_from(calendar, timeframe, request.start))
-        else:
-            begin = to_ns(newest_from(calendar, timeframe, due, request.limit or 1))
+        begin = to_ns(begins(calendar, request, now))
         for name, source in sources.items():
             feed = source.capabilities.feed
             facts = (request.adjustment, feed, source_name(source), calendar.code)

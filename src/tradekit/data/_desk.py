@@ -75,13 +75,8 @@ class Desk:
         entry = self._cache.get(key, limit, now, lasting)
         if entry is None or not entry.bars.trusted_for_entries:
             return entry
-        known = trusted is None or entry.giver in words(trusted)
-        sound = known and now - entry.stored <= entry.settle
-        return (
-            entry
-            if sound and not self._panel.book.is_quarantined(entry.giver)
-            else entry.untrusted()
-        )
+        fresh = now - entry.stored <= entry.settle
+        return entry if fresh and self._trusts(entry.giver, trusted) else entry.untrusted()
 
     async def newest(
         self,
@@ -348,10 +343,12 @@ class Desk:
     def _vouched(self, failover: Failover, symbol: str, terms: Terms) -> Bars:
         """Say of an answer whether trades may be opened on it."""
         giver, bars = failover.answered_by[symbol], failover.bars[symbol]
-        allowed = terms.trusted is None or giver in terms.trusted
-        doubtful = symbol in failover.unconfirmed or self._panel.book.is_quarantined(giver)
-        trusted = allowed and not doubtful
-        return bars._replace(trusted_for_entries=True) if trusted else bars
+        sound = symbol not in failover.unconfirmed and self._trusts(giver, terms.trusted)
+        return bars._replace(trusted_for_entries=True) if sound else bars
+
+    def _trusts(self, giver: str, trusted: Sequence[str] | None) -> bool:
+        allowed = trusted is None or giver in words(trusted)
+        return allowed and not self._panel.book.is_quarantined(giver)
 
     def _stale(self, symbol: str, request: BarsRequest, terms: Terms) -> Bars | None:
         """Give the last good answer, marked, where it is not too old."""

@@ -21,7 +21,7 @@ from .._core.errors import CredentialsError, NoDataError
 from .._core.faults import COLUMNS, PRICES
 from .._core.request import Capabilities
 from ._flights import Flights
-from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed
+from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed, sides
 from ._secret import Secret
 from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
@@ -218,7 +218,7 @@ class IEXSource(Remote):
     ) -> dict[str, dict[str, float]]:
         by_ticker = {dashed(symbol.upper()): symbol for symbol in symbols}
         rows = await self._rows(client, "/iex/", {"tickers": ",".join(by_ticker)}, None)
-        quotes = {by_ticker[dashed(row["ticker"].upper())]: _quote(row) for row in rows}
+        quotes = {by_ticker[dashed(row["ticker"].upper())]: sides(row, _SIDES) for row in rows}
         told = {symbol: quote for symbol, quote in quotes.items() if quote}
         if told:
             return told
@@ -309,12 +309,3 @@ def _utc(told: str) -> str:
     if text == told:
         raise ValueError(f"times in UTC end in Z, unlike {told!r}")
     return text
-
-
-def _quote(row: Mapping[str, Any]) -> dict[str, float]:
-    """Read the sides where somebody offers."""
-    told: dict[str, float] = {}
-    for side, price, size in _SIDES:
-        if row[price]:
-            told |= {side: float(row[price]), f"{side}_size": float(row[size])}
-    return told

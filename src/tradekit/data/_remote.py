@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from importlib.util import find_spec
 from itertools import groupby
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, Union
 
 import attrs
 import numpy as np
@@ -61,6 +61,15 @@ class Query:
 def dashed(symbol: str) -> str:
     """Write a class share as most vendors do: ``BRK-B`` for ``BRK.B``."""
     return symbol.replace(".", "-") if _CLASS_SHARE.fullmatch(symbol) else symbol
+
+
+def sides(said: Mapping[str, Any], names: Sequence[tuple[str, str, str]]) -> dict[str, float]:
+    """Read a quote: each side, its price and its size by the vendor's names; 0 or null is none."""
+    told: dict[str, float] = {}
+    for side, price, size in names:
+        if said[price]:
+            told |= {side: float(said[price]), f"{side}_size": float(said[size])}
+    return told
 
 
 class Remote(Failures, DataSource):
@@ -192,6 +201,16 @@ class Remote(Failures, DataSource):
             return first_from(calendar, timeframe, first)
         count = times * request.limit + self._spare(request, due)
         return max(newest_from(calendar, timeframe, due, count), first)
+
+    def _check_screen(self, category: str) -> None:
+        if category not in self.capabilities.screens:
+            raise SourceError(
+                f"{self.name} has no screen for {category!r}",
+                retryable=False,
+                expected=" or ".join(self.capabilities.screens),
+                hint="a screen over bars, as DynamicWatchlistManager has them",
+                source=self.name,
+            )
 
     async def _beside(self, work: Callable[[], T]) -> T:
         """Let a thread of the crew do what blocks, and say what became of it in our words."""

@@ -15,7 +15,7 @@ from .._core.errors import SourceError
 from .._core.faults import COLUMNS
 from .._core.request import BarsRequest
 from .._core.timeframe import Timeframe
-from ._window import first_from, newest_from
+from ._window import begins
 
 _OVERLAP = 3  # settled bars that are read again, to see whether history was rewritten
 _DAY = timedelta(days=1)
@@ -82,11 +82,7 @@ class Known:
         if first <= 0:
             return None
         start, calendar = from_ns(self.bars.time[first]), calendar_for(self.bars.calendar)
-        if request.start is not None:
-            whole = first_from(calendar, request.timeframe, request.start)
-        else:
-            count = request.limit or len(self.bars)
-            whole = newest_from(calendar, request.timeframe, request.end or now, count)
+        whole = begins(calendar, request, now)
         return start if start > whole else None
 
     def _evening(self, now: datetime) -> int:

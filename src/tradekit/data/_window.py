@@ -10,6 +10,7 @@ from .._core.calendar import ONE_DAY, Calendar
 from .._core.clock import from_ns, to_ns
 from .._core.columns import Int
 from .._core.days import weekdays, weeks
+from .._core.request import BarsRequest
 from .._core.timeframe import Timeframe
 
 
@@ -127,3 +128,33 @@ def _intraday(calendar: Calendar, timeframe: Timeframe, moment: int, count: int)
     row = rows[len(rows) - 1 - back]
     surplus = max(0, int(from_the_end[back]) - count)
     return int(calendar.opens[row] + surplus * timeframe.ns)
+
+
+def begins(calendar: Calendar, request: BarsRequest, now: datetime) -> datetime:
+    """Find the label of the first bar that a request asks for, where none is missing.
+
+    Parameters
+    ----------
+    calendar : Calendar
+        Of the exchange.
+    request : BarsRequest
+        With a start or a limit.
+    now : datetime
+        Aware.
+
+    Returns
+    -------
+    datetime
+        Of the newest bar where it has neither.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from tradekit._core.calendar import calendar_for
+    >>> close = datetime(2024, 3, 8, 21, tzinfo=UTC)
+    >>> f"{begins(calendar_for(), BarsRequest('SPY', '30Min', limit=2), close):%H:%M}"
+    '20:00'
+    """
+    if request.start is not None:
+        return first_from(calendar, request.timeframe, request.start)
+    return newest_from(calendar, request.timeframe, request.end or now, request.limit or 1)

@@ -131,14 +131,7 @@ class YahooSource(Remote):
         return await self._each(query, history)
 
     async def _discover(self, category: str, limit: int) -> Sequence[Candidate]:
-        if category not in _SCREENS:
-            raise SourceError(
-                f"yahoo has no screen for {category!r}",
-                retryable=False,
-                expected=" or ".join(_SCREENS),
-                hint="a screen over bars, as DynamicWatchlistManager has them",
-                source=self.name,
-            )
+        self._check_screen(category)
         return await self._beside(lambda: self._screen(category, min(limit, _MOST)))
 
     def _history(self, symbol: str, query: Query) -> Bars | None:
