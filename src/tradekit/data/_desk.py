@@ -35,7 +35,7 @@ log = logging.getLogger("tradekit.data")
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
-_LONGER = 1.1  # times the timeout
+_GRACE = 0.5  # seconds for an answer, or its error, to come from another caller's event loop
 _COMPARABLE = 3  # bars, without which two answers cannot be compared
 _MANY = 2_000
 _DISK = 0.5  # seconds that a look on disk may take
@@ -113,7 +113,7 @@ class Desk:
 
         questions = [(symbol, timeframe, terms.adjustment, limit) for symbol in symbols]
         # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
-        seconds = _LONGER * terms.timeout.total_seconds()
+        seconds = terms.timeout.total_seconds() + _GRACE
         try:
             shared = await asyncio.wait_for(self._flights.share(questions, fly), seconds)
         except TimeoutError:
