@@ -298,6 +298,7 @@ OF_FACTORS = {
     "no_rows": "bad_data",
     "missing_tail": "bad_data",
     "stale_day": None,
+    "drop": None,  # the connection was kept: another one is tried
 }
 
 

@@ -222,10 +222,10 @@ def _with_bad_days(fake, iex, fault):
     """Let the fault wait for the question for days."""
     rows = iex._rows
 
-    async def waiting(client, path, params, symbol):
+    def waiting(call, path, params, symbol):
         if path.startswith("/tiingo"):
             fake.break_next("iex", fault)
-        return await rows(client, path, params, symbol)
+        return rows(call, path, params, symbol)
 
     iex._rows = waiting
     return fetch(iex, "all", "TAAO", **PAYING)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
 import numpy as np
 
 from .._core.bars import Bars
@@ -21,13 +18,12 @@ from .._core.errors import CredentialsError, NoDataError
 from .._core.faults import COLUMNS, PRICES
 from .._core.request import Capabilities
 from ._flights import Flights
+from ._iex_client import Call, IEXClient
 from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed, sides
 from ._secret import Secret
 from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
 T = TypeVar("T")
@@ -120,39 +116,35 @@ class IEXSource(Remote):
             calls_per_day=1000,
             symbols_per_call=1,
         )
-        self._url = url_override or "https://api.tiingo.com"
+        self._client = IEXClient(
+            url_override or "https://api.tiingo.com",
+            self._token,
+            self._timeout,
+            self.meter,
+            self._crew.sign_of_life,
+        )
         self._memory = FactorMemory(_REMEMBERED)
         self._flights: Flights[tuple[str, date], Factors] = Flights()
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
-        return await self._online(
-            lambda client: self._each(query, lambda s: self._history(client, s, query))
-        )
+        return await self._each(query, lambda symbol: self._history(symbol, query))
 
     async def _quotes(self, symbols: tuple[str, ...]) -> Mapping[str, Mapping[str, float]]:
-        return await self._online(lambda client: self._tops(client, symbols))
+        return await self._online(lambda call: self._tops(call, symbols))
 
-    async def _online(self, talk: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
-        """Talk through a client, in a loop beside the caller's.
+    async def _online(self, talk: Callable[[Call], T]) -> T:
+        """Talk in a thread of the crew for as long as somebody waits."""
+        with Call(self._client) as call:
+            return await self._beside(lambda: talk(call))
 
-        A client that is kept would belong to the loop that it was made in, and the end of the
-        caller's would wait for a name that does not resolve.
-        """
+    async def _history(self, symbol: str, query: Query) -> Answer:
+        bars = await self._online(lambda call: self._traded(call, symbol, query))
+        if bars is None or query.adjustment == "raw":
+            return bars
+        return await self._adjusted(bars, query)
 
-        async def talking() -> T:
-            import httpx
-
-            async with httpx.AsyncClient(
-                base_url=self._url,
-                auth=_Signature(self._token),
-                timeout=self._timeout,
-                verify=_certificates(),
-            ) as client:
-                return await talk(client)
-
-        return await self._beside(lambda: asyncio.run(talking()))
-
-    async def _history(self, client: httpx.AsyncClient, symbol: str, query: Query) -> Answer:
+    def _traded(self, call: Call, symbol: str, query: Query) -> Bars | None:
+        """Ask for bars as they were traded."""
         rows = []
         for first, last in _pieces(query):
             params = {
@@ -161,11 +153,8 @@ class IEXSource(Remote):
                 "resampleFreq": f"{query.timeframe.seconds // 60}min",
                 "columns": ",".join(COLUMNS),  # else there is no volume
             }
-            rows += await self._rows(client, f"/iex/{dashed(symbol)}/prices", params, symbol)
-        if not rows:
-            return None
-        bars = self._bars(symbol, rows, query)
-        return bars if query.adjustment == "raw" else await self._adjusted(client, bars, query)
+            rows += self._rows(call, f"/iex/{dashed(symbol)}/prices", params, symbol)
+        return self._bars(symbol, rows, query) if rows else None
 
     def _bars(self, symbol: str, rows: Sequence[Mapping[str, Any]], query: Query) -> Bars:
         times = np.array([_utc(row["date"]) for row in rows], dtype="M8[ns]")
@@ -177,17 +166,15 @@ class IEXSource(Remote):
         facts: dict[str, Any] = {"source": self.name, "feed": "iex", "adjustment": "raw"}
         return Bars(symbol, query.timeframe, times, *columns, **facts)
 
-    async def _adjusted(self, client: httpx.AsyncClient, bars: Bars, query: Query) -> Bars:
+    async def _adjusted(self, bars: Bars, query: Query) -> Bars:
         now = to_ns(self.clock.now())
         first = calendar_for().dates(bars.time[:1])[0]
         if first >= newest_session(now):  # nothing has happened since
             return bars._replace(adjustment=query.adjustment)
-        factors = await self._factors_of(client, bars.symbol, first.item(), now)
+        factors = await self._factors_of(bars.symbol, first.item(), now)
         return factors.applied(bars, query.adjustment, now)
 
-    async def _factors_of(
-        self, client: httpx.AsyncClient, symbol: str, first: date, now: int
-    ) -> Factors:
+    async def _factors_of(self, symbol: str, first: date, now: int) -> Factors:
         """Remember, or ask, once for all who want them now."""
         # From the year's beginning: longer windows of other lengths of bars are served with it.
         since = first.replace(month=1, day=1)
@@ -196,28 +183,27 @@ class IEXSource(Remote):
         async def look(_: object) -> dict[tuple[str, date], Factors]:
             factors = self._memory.get(symbol, since, now)
             if factors is None:
-                days = await self._days(client, symbol, str(since), str(newest_session(now)))
-                factors = Factors.of(days)
+                last = str(newest_session(now))
+                factors = await self._online(lambda call: self._days(call, symbol, since, last))
                 self._memory.put(symbol, since, now, factors)
             return {asked: factors}
 
         return (await self._flights.share([asked], look))[asked]
 
-    async def _days(
-        self, client: httpx.AsyncClient, symbol: str, first: str, last: str
-    ) -> list[dict[str, Any]]:
-        path = f"/tiingo/daily/{dashed(symbol)}/prices"
+    def _days(self, call: Call, symbol: str, first: date, last: str) -> Factors:
+        path, params = (
+            f"/tiingo/daily/{dashed(symbol)}/prices",
+            {"startDate": f"{first}", "endDate": last},
+        )
         try:
-            return await self._rows(client, path, {"startDate": first, "endDate": last}, symbol)
+            return Factors.of(self._rows(call, path, params, symbol))
         except NoDataError as error:  # though it has bars of that symbol
             failure = unadjusted(symbol, "end-of-day rows", str(error.got))
         raise failure
 
-    async def _tops(
-        self, client: httpx.AsyncClient, symbols: tuple[str, ...]
-    ) -> dict[str, dict[str, float]]:
+    def _tops(self, call: Call, symbols: tuple[str, ...]) -> dict[str, dict[str, float]]:
         by_ticker = {dashed(symbol.upper()): symbol for symbol in symbols}
-        rows = await self._rows(client, "/iex/", {"tickers": ",".join(by_ticker)}, None)
+        rows = self._rows(call, "/iex/", {"tickers": ",".join(by_ticker)}, None)
         quotes = {by_ticker[dashed(row["ticker"].upper())]: sides(row, _SIDES) for row in rows}
         told = {symbol: quote for symbol, quote in quotes.items() if quote}
         if told:
@@ -228,25 +214,15 @@ class IEXSource(Remote):
             source=self.name,
         )
 
-    async def _rows(
-        self,
-        client: httpx.AsyncClient,
-        path: str,
-        params: Mapping[str, str],
-        symbol: str | None,
+    def _rows(
+        self, call: Call, path: str, params: Mapping[str, str], symbol: str | None
     ) -> list[dict[str, Any]]:
         import httpx
 
-        self.meter.count()
         try:
-            async with asyncio.timeout(self._patience):
-                answer = await client.get(path, params=params)
+            return self._read(call.get(path, params), symbol)
         except httpx.TransportError as error:
             failure = self._unreachable(error)
-        else:
-            self.meter.heard(answer.headers)
-            self._crew.sign_of_life()
-            return self._read(answer, symbol)
         raise failure
 
     def _read(self, answer: httpx.Response, symbol: str | None) -> list[dict[str, Any]]:
@@ -259,25 +235,6 @@ class IEXSource(Remote):
         if _USED_UP.search(said):
             raise self._limited(said, answer.headers)
         raise self._bad(said, symbol, expected="a list of rows")
-
-
-@attrs.frozen
-class _Signature:
-    """Signs each request; what is printed of it does not tell the token."""
-
-    _token: str = attrs.field(repr=False)
-
-    def __call__(self, request: httpx.Request) -> httpx.Request:
-        request.headers["Authorization"] = f"Token {self._token}"
-        return request
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read whom to believe once: it takes longer than a request."""
-    import httpx
-
-    return httpx.create_ssl_context()
 
 
 def _pieces(query: Query) -> Iterator[tuple[str, str]]:
