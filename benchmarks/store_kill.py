@@ -64,12 +64,12 @@ def found(path: Path, symbol: str) -> tuple[int, bool]:
     series = attrs.evolve(Series.of(minutes("SPY", 0, 1)), symbol=symbol)
     with BarsStore(path) as store:
         kept = store.get(series, 0, 10**18)
-        newest = store.newest(series)
-    if kept.bars is None or newest is None:
-        return 0, kept.bars is None
-    answers, rest = divmod(newest[1] // MINUTE, WIDTH)
+    if kept.bars is None:
+        return 0, True
+    first, last = kept.pieces[0][0], kept.pieces[-1][1]
+    answers, rest = divmod(last // MINUTE, WIDTH)
     whole = kept.bars == minutes(symbol, 0, answers * WIDTH)
-    return answers, whole and newest[0] == rest == 0
+    return answers, whole and first == rest == 0
 
 
 def is_sound(path: Path) -> bool:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import numpy as np
 import pytest
 
-from tradekit import BarsRequest, DataSource, ReplayClock
+from tradekit import BarsRequest, DataSource, ReplayClock, SourceError
 from tradekit.data import MultiSourceDataManager, SimulatedSource
 from tradekit.data._archive import Archive
 
@@ -14,9 +15,9 @@ NOW = datetime(2024, 3, 8, 18, tzinfo=UTC)
 
 
 class Watched(DataSource):
-    """The simulated market, with every question written down."""
+    """The simulated market, with every question written down; it can be down, and thin."""
 
-    name, batch = "a", True
+    name, batch, up, every, feed = "a", True, True, 1, "simulated"
 
     def __init__(self, clock):
         self.clock, self.market, self.asked = clock, SimulatedSource(clock=clock), []
@@ -25,12 +26,24 @@ class Watched(DataSource):
 
     async def _fetch(self, request):
         self.asked.append(request)
-        fetched = await self.market.fetch(request)
-        return {symbol: self._bent(bars) for symbol, bars in fetched.bars.items()}
+        if not self.up:
+            raise SourceError("it is down", retryable=False)
+        limit = request.limit and request.limit * self.every
+        fetched = await self.market.fetch(attrs.evolve(request, limit=limit))
+        return {symbol: self._bent(bars, request) for symbol, bars in fetched.bars.items()}
 
-    def _bent(self, bars):
+    def _bent(self, bars, request):
         prices = {n: getattr(bars, n) * self.factor for n in ("open", "high", "low", "close")}
-        return bars._replace(source="a", **prices)
+        bent = bars._replace(source="a", feed=self.feed, **prices)
+        names = ("time", "open", "high", "low", "close", "volume")
+        kept = bent.time // bent.timeframe.ns % self.every == 0
+        thin = bent._replace(**{name: getattr(bent, name)[kept] for name in names})
+        return thin[-(request.limit or len(thin)) :]
+
+    @property
+    def windows(self):
+        """Which bars were asked for: the first label, and when the last one is complete."""
+        return [(request.start, request.end) for request in self.asked]
 
 
 @pytest.fixture
@@ -76,12 +89,101 @@ def test_after_a_restart_only_the_end_travels(clock, file):
 
 def test_of_the_past_only_a_sample_travels(clock, file):
     noon = datetime(2024, 3, 7, 16, tzinfo=UTC)
-    # Of 60 bars by then 18 are that day's: the last of the evening before is read again.
-    for start in (None, datetime(2024, 3, 6, 20, 55, tzinfo=UTC)):
+    for start in (None, noon - timedelta(minutes=15)):
         source = Watched(clock)
         fetched = asyncio.run(manager_of(source, file).fetch_many(["SPY"], "5Min", 60, end=noon))
         assert same(fetched["SPY"], truth(clock, limit=60, end=noon))
         assert [request.start for request in source.asked] == [start]
+
+
+def past(source, file, day, count, **options):
+    """The bars until a session's end, from a manager that knows the file alone."""
+    end = datetime(2024, 3, day, 21, tzinfo=UTC)
+    manager = manager_of(source, file, **options)
+    return asyncio.run(manager.fetch_many(["SPY"], "5Min", count, end=end))["SPY"]
+
+
+@pytest.mark.parametrize("adjustment", ["raw", "all"])
+def test_between_what_is_known_only_the_gap_travels(clock, file, adjustment):
+    for day in (4, 6):
+        past(Watched(clock), file, day, 78, adjustment=adjustment)
+    source = Watched(clock)
+    bars = past(source, file, 6, 3 * 78, adjustment=adjustment)
+    end = datetime(2024, 3, 6, 21, tzinfo=UTC)
+    assert same(bars, truth(clock, limit=3 * 78, end=end, adjustment=adjustment))
+    # Tuesday, with the last three bars of Monday and the first three of Wednesday.
+    first, last = (datetime(2024, 3, day, tzinfo=UTC) for day in (4, 6))
+    gap = first + timedelta(hours=20, minutes=45), last + timedelta(hours=14, minutes=45)
+    assert source.windows == [gap]
+    again = Watched(clock)
+    assert past(again, file, 6, 3 * 78, adjustment=adjustment) == bars._replace(
+        trusted_for_entries=again.asked != []
+    )
+    # By now it is one piece; adjusted prices could have changed, and raw ones cannot.
+    assert [end - start for start, end in again.windows] == (
+        [] if adjustment == "raw" else [timedelta(minutes=15)]
+    )
+
+
+def test_a_day_that_was_kept_before_a_split_is_not_joined_to_one_after_it(clock, file):
+    past(Watched(clock), file, 4, 78)
+    halved = Watched(clock)
+    halved.factor = 0.5
+    past(halved, file, 5, 78)
+    bars = past(halved, file, 5, 156)
+    true = truth(clock, limit=156, end=datetime(2024, 3, 5, 21, tzinfo=UTC))
+    np.testing.assert_allclose(bars.close, true.close / 2)
+    assert halved.windows[-1][0] is None  # all of it, when the seam did not fit
+
+
+def test_what_is_told_for_good_answers_alone_and_is_not_trusted(clock, file):
+    for up in (True, False):
+        source = Watched(clock)
+        source.up = up
+        bars = past(source, file, 6, 78, adjustment="raw")
+        assert (len(bars), bars.trusted_for_entries) == (78, up)
+
+
+def test_who_is_asked_first_answers_and_not_whoever_answered_once(clock, file):
+    past(Watched(clock), file, 6, 78, adjustment="raw")
+    first, second = Watched(clock), Watched(clock)
+    first.name = "b"
+    options = {"adjustment": "raw", "disk_cache": file}
+    manager = MultiSourceDataManager(sources=[first, second], **options)
+    end = datetime(2024, 3, 6, 21, tzinfo=UTC)
+    asyncio.run(manager.fetch_many(["SPY"], "5Min", 78, end=end))
+    assert (len(first.asked), len(second.asked)) == (1, 0)
+
+
+def test_a_tape_that_a_plan_grants_instead_is_found_again(clock, file):
+    for start in (None, NOW - timedelta(minutes=30)):
+        source = Watched(clock)
+        source.feed = "iex"  # though it says otherwise of itself
+        assert fetch(manager_of(source, file, adjustment="raw")).feed == "iex"
+        assert [request.start for request in source.asked] == [start]
+        clock.move_to(clock.at + timedelta(minutes=10))
+
+
+def test_of_a_symbol_that_trades_seldom_as_many_bars_come(clock, file):
+    whole = None
+    for questions in (1, 1):
+        source = Watched(clock)
+        source.every, source.feed = 2, "iex"
+        bars = past(source, file, 6, 100, adjustment="raw")
+        assert len(bars) == 100
+        assert len(source.asked) == questions
+        whole = whole or bars
+        assert same(bars, whole)
+
+
+def test_after_a_restart_without_a_source_what_is_on_disk_stands_in_marked(clock, file):
+    fetch(manager_of(Watched(clock), file, adjustment="raw"))
+    source = Watched(clock)
+    source.up = False
+    options = {"adjustment": "raw", "max_stale": timedelta(hours=1)}
+    bars = fetch(manager_of(source, file, **options))
+    assert bars.stale_since == NOW - timedelta(minutes=10)  # the bar of 17:45 was not settled
+    assert (len(bars), bars.trusted_for_entries) == (57, False)
 
 
 def test_history_that_was_rewritten_is_asked_for_again_and_replaced(clock, file):
@@ -104,13 +206,13 @@ def test_what_may_yet_be_corrected_or_adjusted_is_not_kept(clock, file, adjustme
     assert (known and f"{known.bars[-1].close_time:%H:%M}") == last
 
 
-def test_a_window_that_begins_before_what_is_kept_is_not_known(clock, file):
+def test_what_is_kept_is_found_by_whoever_asks_for_some_of_it(clock, file):
     source = Watched(clock)
     fetch(manager_of(source, file, adjustment="raw"))
     archive = Archive(file)
     raw = {"adjustment": "raw"}
     for request, known in (
-        (BarsRequest("SPY", "5Min", limit=61, **raw), False),
+        (BarsRequest("SPY", "5Min", limit=61, **raw), True),
         (BarsRequest("SPY", "5Min", limit=60, **raw), True),
         (BarsRequest("SPY", "5Min", limit=9), False),
         (BarsRequest("QQQ", "5Min", limit=9, **raw), False),

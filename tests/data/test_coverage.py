@@ -38,6 +38,23 @@ def test_what_is_written_is_read(answers):
     assert Coverage.from_json(coverage.to_json()) == coverage
 
 
+def test_what_is_to_stay_apart_keeps_what_the_new_answer_does_not_cover():
+    coverage = covering([((0, 10), 0), ((20, 30), 0)])
+    apart = coverage.with_answer(5, 20, apart=[(0, 10), (20, 30)])
+    assert apart.intervals == ((0, 5), (5, 20), (20, 30))
+    assert apart.with_answer(0, 40).intervals == ((0, 40),)
+    assert coverage.with_answer(5, 20, apart=[(20, 30)]).intervals == ((0, 20), (20, 30))
+    inner = Coverage(((0, 30),)).with_answer(10, 20, apart=[(0, 30)])
+    assert inner.intervals == ((0, 10), (10, 20), (20, 30))
+
+
+@given(ANSWERS, WINDOWS)
+def test_what_is_known_of_a_window_and_its_gaps_make_the_window(answers, window):
+    coverage = covering(answers)
+    parts = sorted([*coverage.within(*window), *coverage.gaps(*window)])
+    assert [m for part in parts for m in range(*part)] == [*range(*window)]
+
+
 def test_rows_that_were_dropped_count_where_their_answer_reaches():
     coverage = covering([((0, 10), 2), ((10, 20), 3)])
     assert coverage.intervals == ((0, 20),)

@@ -178,6 +178,37 @@ def test_an_old_answer_stands_in_marked_when_nobody_answers(clock):
         manager.blocking.fetch("SPY", "5Min", 60)
 
 
+def test_the_past_is_remembered_as_long_as_the_newest_bars_are(clock):
+    source = Counting(clock)
+    manager, evening = manager_of(source), NOW - timedelta(hours=21)
+
+    def ask(end=evening):
+        return manager.blocking.fetch_many(["SPY", "QQQ"], "5Min", 60, end=end)
+
+    first = ask()
+    assert first["SPY"].trusted_for_entries
+    assert ask()["SPY"] is first["SPY"]
+    assert len(source.asked) == 1
+    clock.move_to(NOW + timedelta(minutes=5))
+    assert ask() == first
+    ask(end=clock.at - timedelta(minutes=9))  # what may yet be corrected is asked for again
+    ask(end=clock.at - timedelta(minutes=9))
+    assert len(source.asked) == 4
+
+
+def test_who_asks_for_the_same_past_at_once_shares_one_question(clock):
+    source = Counting(clock)
+    manager = manager_of(source)
+
+    async def main():
+        asking = (manager.fetch_many([s], "5Min", 60, NOW - HOUR) for s in ("SPY", "SPY", "QQQ"))
+        return await asyncio.gather(*asking)
+
+    one, other, _ = asyncio.run(main())
+    assert one["SPY"] is other["SPY"]
+    assert [request.symbols for request in source.asked] == [("SPY",), ("QQQ",)]
+
+
 def test_usually_an_old_answer_is_none(clock):
     source = Counting(clock)
     manager = manager_of(source)

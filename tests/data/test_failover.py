@@ -17,7 +17,7 @@ from tradekit import (
 )
 from tradekit.data import MemorySource
 from tradekit.data._failover import Failover, Heard, nobody
-from tradekit.data._tail import Known
+from tradekit.data._known import Known
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
 SOURCE = MemorySource(clock=CLOCK)

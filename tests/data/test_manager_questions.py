@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from tradekit import Bars, Candidate, FixedClock, NoDataError
 from tradekit.data import MemorySource, MultiSourceDataManager
-from tradekit.data._cache import BarsCache
 
 NOW = datetime(2024, 3, 8, 15, 6, tzinfo=UTC)
 CLOCK = FixedClock(NOW)
@@ -77,10 +76,9 @@ def test_a_symbol_without_an_answer_is_told_once_until_there_is_one_again(caplog
 
     clock = FixedClock(datetime.fromtimestamp((5000 * 12 * 24 + 5) * 300, UTC))
     source = Shaky(clock=clock)
-    manager = MultiSourceDataManager(sources=[source])
+    manager = MultiSourceDataManager(sources=[source], cache_duration=timedelta(0))
     for up in (False, False, True, False):
         source.up = up
-        manager._desk._cache = BarsCache()
         assert (manager.blocking.get_market_data("SPY", "5Min", 5) is not None) is up
     told = [record for record in caplog.records if record.levelname == "WARNING"]
     assert sum("no source has bars of SPY" in record.message for record in told) == 2

@@ -96,6 +96,31 @@ def test_bars_that_are_read_lie_in_memory_once(file):
 def test_series_of_two_names_do_not_meet(file):
     other = attrs.evolve(SERIES, source="you")
     Shelf(file, SERIES).put(minutes(1), 0, DAY)
-    assert Shelf(file, other).get(0, DAY) == (None, ((0, DAY),))
+    assert Shelf(file, other).get(0, DAY) == (None, ())
     Shelf(file, other).forget()
-    assert Shelf(file, SERIES).get(0, DAY) == (minutes(1), ())
+    assert Shelf(file, SERIES).get(0, DAY) == (minutes(1), ((0, DAY),))
+
+
+def test_answers_become_one_where_they_share_a_bar_and_raw_ones_where_they_touch(file):
+    def pieces(series, *answers):
+        shelf = Shelf(file, series)
+        for numbers, start, end in answers:
+            bars = minutes(*numbers)._replace(adjustment=series.adjustment)
+            shelf = Shelf(file, series)
+            shelf.put(bars, start * MINUTE, end * MINUTE)
+        found = Shelf(file, series).get(0, 100 * MINUTE)[1]
+        return [(start // MINUTE, end // MINUTE) for start, end in found]
+
+    touching = ((1, 2), 0, 10), ((11, 12), 10, 20)
+    assert pieces(SERIES, *touching) == [(0, 10), (10, 20)]
+    assert pieces(SERIES, ((2, 11), 2, 12)) == [(0, 20)]
+    assert pieces(attrs.evolve(SERIES, adjustment="raw"), *touching) == [(0, 20)]
+
+
+def test_the_tapes_of_a_series_are_those_of_its_names(file):
+    for series in (SERIES, attrs.evolve(SERIES, feed="iex"), attrs.evolve(SERIES, source="you")):
+        bars = minutes(1)._replace(feed=series.feed, source=series.source)
+        Shelf(file, series).put(bars, 0, DAY)
+    assert Shelf(file, SERIES).feeds == ("iex", "sip")
+    assert Shelf(file, attrs.evolve(SERIES, feed="other")).feeds == ("iex", "sip")
+    assert Shelf(file, attrs.evolve(SERIES, symbol="SP")).feeds == ()

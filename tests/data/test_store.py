@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import count
 
 import attrs
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from tradekit import Bars, Timeframe, UsageError
 from tradekit.data._shelf import Series
-from tradekit.data._store import BarsStore, Kept
+from tradekit.data._store import BarsStore
 from tradekit.testing import any_bars
 
 MINUTE = 60 * 10**9
@@ -48,6 +49,7 @@ def minutes(numbers, symbol="SPY", factor=1.0, **facts):
 
 
 SERIES = Series.of(minutes([0]))
+NUMBERS = count()  # of files, each for one example
 
 
 @pytest.fixture
@@ -87,8 +89,7 @@ def test_bars_come_back_bit_for_bit(folder, bars, dropped):
     volume = np.where(bars.volume > 5e5, np.nan, bars.volume)
     whole = bars._replace(volume=volume, dropped=dropped, feed="iex", adjustment="split")
     window = int(whole.time[0]), int(whole.time[-1]) + 1
-    with BarsStore(folder / "identity.db") as store:
-        store.forget(Series.of(whole))
+    with BarsStore(folder / f"{next(NUMBERS)}.db") as store:
         assert store.put(Series.of(whole), whole, *window)
         kept = store.get(Series.of(whole), *window)
     assert columns(kept.bars) == columns(whole)
@@ -107,58 +108,34 @@ STEPS = st.sampled_from([1, 1, 7, 400])
 @given(st.lists(st.tuples(WINDOWS, STEPS, st.integers(0, 99)), max_size=6), WINDOWS)
 def test_it_knows_what_a_plain_set_of_labels_knows(folder, answers, window):
     covered, present = set(), set()
-    with BarsStore(folder / "oracle.db") as store:
-        store.forget(SERIES)
+    with BarsStore(folder / f"{next(NUMBERS)}.db") as store:
         for (first, last), step, shift in answers:
             labels = range(first, last)[min(shift, last - first - 1) :: step]
             assert store.put(SERIES, minutes(labels), first * MINUTE, last * MINUTE)
             covered |= set(range(first, last))
             present = present - set(range(first, last)) | set(labels)
         kept = get(store, *window)
-        newest = store.newest(SERIES)
     asked = set(range(*window))
     gaps = [m for start, end in kept.gaps for m in range(start // MINUTE, end // MINUTE)]
     assert gaps == sorted(asked - covered)
     assert (kept.bars is None) == (not asked & covered)
     if kept.bars is not None:
         assert kept.bars == minutes(sorted(asked & present))
-    assert newest is None if not covered else newest[1] == (max(covered) + 1) * MINUTE
 
 
 def test_an_answer_takes_the_place_of_what_was_known_of_its_interval(store):
     put(store, 0, 30)
     store.put(SERIES, minutes([11, 12]), 10 * MINUTE, 20 * MINUTE)
-    assert get(store, 0, 30) == Kept(minutes([*range(10), 11, 12, *range(20, 30)]), ())
+    kept = get(store, 0, 30)
+    assert (kept.bars, kept.gaps) == (minutes([*range(10), 11, 12, *range(20, 30)]), ())
 
 
 def test_what_is_covered_without_a_bar_is_no_gap(store):
     store.put(SERIES, minutes([5]), 0, 10 * MINUTE)
     assert get(store, 0, 5).gaps == ()
     assert len(get(store, 0, 5).bars) == 0
-    assert get(store, 10, 12) == Kept(None, ((10 * MINUTE, 12 * MINUTE),))
-
-
-def test_the_newest_interval_is_the_one_that_ends_last(store):
-    assert store.newest(SERIES) is None
-    put(store, 100, 110)
-    put(store, 0, 50)
-    assert store.newest(SERIES) == (100 * MINUTE, 110 * MINUTE)
-    put(store, 110, 111)
-    assert store.newest(SERIES) == (100 * MINUTE, 111 * MINUTE)
-
-
-def test_history_that_was_adjusted_anew_is_told_by_the_overlap(store):
-    put(store, 0, 100)
-    assert store.agrees(SERIES, minutes(range(90, 120))) is True
-    assert store.agrees(SERIES, minutes(range(90, 120), factor=1 + 5e-7)) is True
-    assert store.agrees(SERIES, minutes(range(90, 120), factor=1 + 5e-6)) is False
-    assert store.agrees(SERIES, minutes(range(99, 120), factor=0.5)) is False
-    assert store.agrees(SERIES, minutes(range(100, 120), factor=0.5)) is None
-
-
-def test_one_bar_at_the_edge_of_a_chunk_is_an_overlap(store):
-    put(store, 1430, 1450)
-    assert store.agrees(SERIES, minutes([1440], factor=0.5)) is False
+    assert get(store, 10, 12).bars is None
+    assert get(store, 10, 12).gaps == ((10 * MINUTE, 12 * MINUTE),)
 
 
 def test_a_series_never_holds_two_adjustments(store):
@@ -169,13 +146,11 @@ def test_a_series_never_holds_two_adjustments(store):
     assert kept.bars == minutes(range(4999, 5100), factor=0.5)
 
 
-def test_a_forgotten_series_leaves_nothing_and_the_others_alone(store):
-    put(store, 0, 3000)
-    put(store, 0, 10, symbol="QQQ")
-    assert store.forget(SERIES)
-    assert get(store, 0, 3000) == Kept(None, ((0, 3000 * MINUTE),))
-    assert store.newest(SERIES) is None
-    assert len(get(store, 0, 10, Series.of(minutes([0], symbol="QQQ"))).bars) == 10
+def test_what_is_adjusted_otherwise_is_not_taken_for_one(store):
+    put(store, 0, 10)
+    put(store, 10, 20, factor=0.5)  # a split between the two answers, which share no bar
+    assert get(store, 0, 20).pieces == ((0, 10 * MINUTE), (10 * MINUTE, 20 * MINUTE))
+    assert get(store, 0, 20).gaps == ()
 
 
 @pytest.mark.parametrize(
@@ -188,8 +163,6 @@ def test_each_fact_makes_another_series(store, fact):
     assert get(store, 0, 10, other).bars is None
     with pytest.raises(UsageError, match="another series"):
         store.put(other, minutes([0]), 0, MINUTE)
-    with pytest.raises(UsageError, match="another series"):
-        store.agrees(other, minutes([0]))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +180,7 @@ def test_each_fact_makes_another_series(store, fact):
 def test_what_is_no_settled_answer_is_refused(store, bars, window, words):
     with pytest.raises(UsageError, match=words):
         store.put(SERIES, bars, *(moment * MINUTE for moment in window))
-    assert store.newest(SERIES) is None
+    assert get(store, 0, 99).bars is None
 
 
 @pytest.mark.parametrize("wrong", [{"path": ""}, {"path": 3}, {"busy_timeout": 1}])
@@ -228,8 +201,7 @@ def test_where_no_file_can_be_nothing_is_kept_and_nothing_raised(tmp_path, caplo
     store = BarsStore(tmp_path / "file" / "bars.db")
     assert put(store, 0, 10) is False
     assert get(store, 0, 10).gaps == ((0, 10 * MINUTE),)
-    assert (store.newest(SERIES), store.agrees(SERIES, minutes([1]))) == (None, None)
-    assert store.forget(SERIES) is False
+    assert store.feeds(SERIES) == ()
     assert store.trouble
     assert len(caplog.records) == 1
 
@@ -273,7 +245,8 @@ def test_whatever_befalls_its_bytes_the_bars_are_right_or_none(folder, whole, at
     path.write_bytes(content[:at] + new + content[at + length :])
     with BarsStore(path) as store:
         kept = get(store, 0, 4000)
-        assert kept in (Kept(minutes(range(4000)), ()), Kept(None, ((0, 4000 * MINUTE),)))
+        assert kept.bars in (minutes(range(4000)), None)
+        assert kept.gaps == (() if kept.bars else ((0, 4000 * MINUTE),))
         assert put(store, 0, 10)
         assert store.trouble is None
 
@@ -312,12 +285,12 @@ def test_a_killed_process_leaves_complete_answers_only(path):
             said += writer.stdout.read().splitlines()
         series = attrs.evolve(SERIES, symbol=f"S{kill}")
         with BarsStore(path) as store:
-            start, end = store.newest(series)
-            kept = store.get(series, start, end)
+            kept = store.get(series, 0, 10**18)
+        end = kept.pieces[-1][1]
         answers, rest = divmod(end // MINUTE, 1000)
-        assert (start, rest) == (0, 0)
+        assert (kept.pieces[0][0], rest) == (0, 0)
         assert len(said) <= answers <= len(said) + 1  # one may be kept, and its word lost
-        assert kept.gaps == ()
+        assert kept.gaps == ((end, 10**18),)
         assert kept.bars == minutes(range(answers * 1000), f"S{kill}")
         with closing(sqlite3.connect(path)) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -6,22 +6,25 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+import attrs
+
 from .._core.answers import source_name
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import to_ns
 from .._core.request import BarsRequest
 from .._core.source import DataSource
+from ._known import Known, unsettled
 from ._shelf import Series
 from ._store import BarsStore
-from ._tail import Known, unsettled
 from ._window import begins, calendar_of
 
 _DAY = timedelta(days=1)
+_FARTHER = 5  # times: how far to look back where bars are seldom
 
 
 class Archive:
-    """Keep settled answers on disk, and find those that a question begins with.
+    """Keep settled answers on disk, and find what they tell of a question.
 
     Its calls block: run them beside the event loop.
 
@@ -69,7 +72,7 @@ class Archive:
     def known(
         self, sources: Mapping[str, DataSource], request: BarsRequest, now: datetime
     ) -> dict[str, Known]:
-        """Find the beginnings of answers.
+        """Find what is known of answers.
 
         Parameters
         ----------
@@ -83,7 +86,7 @@ class Archive:
         Returns
         -------
         dict of str to Known
-            By symbol, of the first source that has told the beginning before.
+            By symbol, of the first source that has told some of it before.
         """
         found = {symbol: self._first(sources, request, symbol, now) for symbol in request.symbols}
         return {symbol: known for symbol, known in found.items() if known}
@@ -91,23 +94,29 @@ class Archive:
     def _first(
         self, sources: Mapping[str, DataSource], request: BarsRequest, symbol: str, now: datetime
     ) -> Known | None:
-        calendar, timeframe = calendar_for(calendar_of(symbol)), request.timeframe
-        due = request.end or now
-        begin = to_ns(begins(calendar, request, now))
+        calendar = calendar_of(symbol)
         for name, source in sources.items():
+            said = source_name(source), calendar
             feed = source.capabilities.feed
-            facts = (request.adjustment, feed, source_name(source), calendar.code)
-            bars = self._from(Series(symbol, timeframe, *facts), begin, to_ns(due))
-            if bars is not None:
-                return Known(name, bars, now)
+            series = Series(symbol, request.timeframe, request.adjustment, feed, *said)
+            # A plan may grant another tape than the one that was asked for.
+            for each in sorted(self._store.feeds(series), key=lambda tape: tape != feed):
+                if known := self._known(name, attrs.evolve(series, feed=each), request, now):
+                    return known
         return None
 
-    def _from(self, series: Series, begin: int, end: int) -> Bars | None:
-        """Give the bars from the beginning on, as far as they are covered without a gap."""
-        kept = self._store.get(series, begin, end)
-        if kept.bars is None or (kept.gaps and kept.gaps[0][0] <= begin):
+    def _known(
+        self, name: str, series: Series, request: BarsRequest, now: datetime
+    ) -> Known | None:
+        calendar, due = calendar_for(series.calendar), to_ns(request.end or now)
+        begin = to_ns(begins(calendar, request, now))
+        kept = self._store.get(series, begin, due)
+        if request.start is None and kept.bars is not None and kept.bars.gap_before.any():
+            # It trades seldom: as many bars reach back farther.
+            asked = attrs.evolve(request, limit=_FARTHER * (request.limit or 1))
+            kept = self._store.get(series, to_ns(begins(calendar, asked, now)), due)
+        covered = tuple(piece for piece in kept.pieces if piece[1] > begin)
+        if kept.bars is None or not covered:
             return None
-        covered = kept.bars[
-            : int(kept.bars.time.searchsorted(kept.gaps[0][0] if kept.gaps else end))
-        ]
-        return covered if len(covered) else None
+        bars = kept.bars[int(kept.bars.time.searchsorted(covered[0][0])) :]
+        return Known(name, bars, now, covered) if len(bars) else None

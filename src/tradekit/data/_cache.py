@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,18 +12,17 @@ import attrs
 
 from .._core.bars import Bars
 from .._core.clock import to_ns
-from .._core.timeframe import Timeframe
 from ._checks import next_close
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Key = tuple[str, Timeframe, str]
+_NEVER = 2**63 - 1
 
 
 @attrs.define(eq=False)
 class Entry:
-    """The newest bars of one series, as they were answered.
+    """Bars of one series, as they were answered.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ class Entry:
         How late the source is at best.
     settle : timedelta
         How long an answer may be trusted without another look.
+    is_past : bool
+        Whether no newer bar belongs to it, however late it is.
     """
 
     giver: str
@@ -46,12 +48,14 @@ class Entry:
     stored: datetime
     delay: timedelta
     settle: timedelta = timedelta(minutes=15)
+    is_past: bool = False
     renewed: int = attrs.field(init=False)
     _frame: pd.DataFrame | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         # When the source can have a newer bar.
-        self.renewed = next_close(self.bars) + self.delay // timedelta(microseconds=1) * 1_000
+        delay = self.delay // timedelta(microseconds=1) * 1_000
+        self.renewed = _NEVER if self.is_past else next_close(self.bars) + delay
 
     def untrusted(self) -> Entry:
         """Give the same answer as one that no trade should be opened on."""
@@ -70,29 +74,29 @@ class Entry:
 
 
 class BarsCache:
-    """The newest bars of many series, in memory, each until a newer bar is due.
+    """Bars of many questions, in memory, each until a newer bar is due.
 
     Parameters
     ----------
     size : int
-        At most so many series; the one that was used longest ago goes first.
+        At most so many questions; the one that was used longest ago goes first.
     """
 
     def __init__(self, size: int = 2_000) -> None:
         self._size = size
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: Key, limit: int, now: datetime, lasting: timedelta) -> Entry | None:
+    def get(self, key: Hashable, limit: int, now: datetime, lasting: timedelta) -> Entry | None:
         """Find an answer that has at least so many bars and is not out of date.
 
         Parameters
         ----------
-        key : tuple
-            Symbol, timeframe and adjustment.
+        key : hashable
+            What was asked for.
         limit : int
             How many bars.
         now : datetime
@@ -115,13 +119,13 @@ class BarsCache:
             self._entries.move_to_end(key)
             return entry
 
-    def last(self, key: Key, limit: int, now: datetime) -> Entry | None:
+    def last(self, key: Hashable, limit: int, now: datetime) -> Entry | None:
         """Find the last answer of so many bars, out of date or not; one of the future is none.
 
         Parameters
         ----------
-        key : tuple
-            Symbol, timeframe and adjustment.
+        key : hashable
+            What was asked for.
         limit : int
             How many bars.
         now : datetime
@@ -137,13 +141,13 @@ class BarsCache:
         known = entry is not None and limit <= entry.asked and entry.stored <= now
         return entry if known else None
 
-    def put(self, key: Key, entry: Entry) -> None:
+    def put(self, key: Hashable, entry: Entry) -> None:
         """Keep an answer.
 
         Parameters
         ----------
-        key : tuple
-            Symbol, timeframe and adjustment.
+        key : hashable
+            What was asked for.
         entry : Entry
             The answer.
         """

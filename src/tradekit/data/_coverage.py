@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 import attrs
 
@@ -18,7 +19,8 @@ class Coverage:
     Parameters
     ----------
     intervals : tuple of tuple of int
-        In order; they neither overlap nor touch.
+        In order; they do not overlap. Those that touch come from answers that nothing shows to fit
+        together.
     dropped : tuple of tuple of int
         Start, end and number of rows that an answer had to drop, somewhere between the two.
 
@@ -47,7 +49,9 @@ class Coverage:
         """Write it as JSON."""
         return json.dumps([self.intervals, self.dropped], separators=(",", ":")).encode()
 
-    def with_answer(self, start: int, end: int, dropped: int = 0) -> Coverage:
+    def with_answer(
+        self, start: int, end: int, dropped: int = 0, *, apart: Collection[Interval] = ()
+    ) -> Coverage:
         """Add an interval of which everything is known now.
 
         Parameters
@@ -56,6 +60,8 @@ class Coverage:
             The interval.
         dropped : int
             How many rows the answer had to drop.
+        apart : collection of tuple of int
+            Intervals that are not to become one with it: what it covers of them is its own now.
 
         Returns
         -------
@@ -63,13 +69,26 @@ class Coverage:
             What was dropped in answers that reach beyond the interval still counts: nobody knows
             on which side it was.
         """
-        apart = [(s, e) for s, e in self.intervals if e < start or end < s]
-        touching = [(s, e) for s, e in self.intervals if s <= end and start <= e]
-        merged = min([start, *(s for s, _ in touching)]), max([end, *(e for _, e in touching)])
+        met = [i for i in self.intervals if i[0] <= end and start <= i[1] and i not in apart]
+        merged = min([start, *(s for s, _ in met)]), max([end, *(e for _, e in met)])
+        rest = [(s, min(e, start)) for s, e in self.intervals if (s, e) not in met]
+        rest += [(max(s, end), e) for s, e in self.intervals if (s, e) not in met]
         lost = [(s, e, n) for s, e, n in self.dropped if s < start or end < e]
         if dropped:
             lost.append((start, end, int(dropped)))
-        return Coverage(tuple(sorted([*apart, merged])), tuple(sorted(lost)))
+        intervals = {merged, *((s, e) for s, e in rest if s < e)}
+        return Coverage(tuple(sorted(intervals)), tuple(sorted(lost)))
+
+    def within(self, start: int, end: int) -> tuple[Interval, ...]:
+        """Give what is known of a window, in order.
+
+        Parameters
+        ----------
+        start, end : int
+            The window.
+        """
+        inside = (i for i in self.intervals if i[0] < end and start < i[1])
+        return tuple((max(s, start), min(e, end)) for s, e in inside)
 
     def gaps(self, start: int, end: int) -> tuple[Interval, ...]:
         """Give the parts of a window of which nothing is known.
@@ -84,7 +103,7 @@ class Coverage:
         tuple of tuple of int
             In order, as long as they can be; none when all of it is known.
         """
-        inside = [(s, e) for s, e in self.intervals if s < end and start < e]
+        inside = self.within(start, end)
         begins = [start, *(e for _, e in inside)]
         ends = [*(s for s, _ in inside), end]
         return tuple((s, e) for s, e in zip(begins, ends, strict=True) if s < e)

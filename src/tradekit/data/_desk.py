@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
-from time import monotonic
+from functools import partial
 
 import attrs
 
@@ -17,31 +16,29 @@ from .._core.candidate import Candidate
 from .._core.clock import Clock, from_ns
 from .._core.errors import NoDataError, SourceError
 from .._core.request import BarsRequest, Fetched
-from .._core.source import DataSource
 from .._core.timeframe import Timeframe
-from .._core.words import words
 from ._archive import Archive
-from ._cache import BarsCache, Entry, Key
+from ._cache import BarsCache, Entry
+from ._checks import next_close
 from ._failover import Failover, nobody
 from ._flights import Flights
-from ._jury import Jury
+from ._inquiry import Inquiry
+from ._known import Known, unsettled
+from ._live import listen
 from ._panel import Panel
 from ._stream import follow
-from ._tail import Known
 from ._terms import Terms
 from ._window import calendar_of
-
-log = logging.getLogger("tradekit.data")
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
 _GRACE = 0.5  # seconds for an answer, or its error, to come from another caller's event loop
 _COMPARABLE = 3  # bars, without which two answers cannot be compared
 _MANY = 2_000
-_DISK = 0.5  # seconds that a look on disk may take
-_AGAIN = 20.0  # seconds until a stream that broke is tried again
+_SERIES, _WINDOWS = 2_000, 500  # that are remembered
 
-Question = tuple[str, Timeframe, str, int]
+Key = tuple[str, Timeframe, str]
+Answers = dict[str, Bars | SourceError]
 
 
 class Desk:
@@ -63,20 +60,15 @@ class Desk:
         self, panel: Panel, clock: Clock, seed: int, archive: Archive | None = None
     ) -> None:
         self._panel, self._clock = panel, clock
-        self._jury, self._archive = Jury(panel, seed), archive
-        self._cache = BarsCache()
-        self._flights: Flights[Question, Bars | SourceError] = Flights()
+        self._inquiry = Inquiry(panel, clock, seed, archive)
+        self._newest, self._past = BarsCache(_SERIES), BarsCache(_WINDOWS)
+        self._flights: Flights[BarsRequest, Bars | SourceError] = Flights()
 
     def kept(
         self, key: Key, limit: int, lasting: timedelta, trusted: Sequence[str] | None
     ) -> Entry | None:
         """Find an answer that is still the newest, and was given no longer ago."""
-        now = self._clock.now()
-        entry = self._cache.get(key, limit, now, lasting)
-        if entry is None or not entry.bars.trusted_for_entries:
-            return entry
-        fresh = now - entry.stored <= entry.settle
-        return entry if fresh and self._trusts(entry.giver, trusted) else entry.untrusted()
+        return self._found(self._newest, key, limit, lasting, trusted)
 
     async def newest(
         self,
@@ -104,29 +96,24 @@ class Desk:
             Every symbol.
         """
 
-        async def fly(asked: tuple[Question, ...]) -> dict[Question, Bars | SourceError]:
-            names = [symbol for symbol, *_ in asked]
+        async def fly(names: tuple[str, ...]) -> Answers:
             most = self._most(names, timeframe, limit, terms)
             request = BarsRequest(names, timeframe, limit=most, adjustment=terms.adjustment)
             answers = await self._fetch(request, terms)
-            return {question: _newest(answers[question[0]], limit) for question in asked}
+            return {symbol: _newest(answer, limit) for symbol, answer in answers.items()}
 
-        questions = [(symbol, timeframe, terms.adjustment, limit) for symbol in symbols]
-        # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
-        seconds = terms.timeout.total_seconds() + _GRACE
-        try:
-            shared = await asyncio.wait_for(self._flights.share(questions, fly), seconds)
-        except TimeoutError:
-            return Fetched(failures={symbol: _held_up(symbol, seconds) for symbol in symbols})
-        return _sorted({question[0]: answer for question, answer in shared.items()})
+        if not symbols:
+            return Fetched()
+        request = BarsRequest(symbols, timeframe, limit=limit, adjustment=terms.adjustment)
+        return await self._once(request, terms, fly)
 
-    async def window(self, request: BarsRequest, terms: Terms) -> Fetched:
-        """Give bars of a window, or of the past.
+    async def past(self, request: BarsRequest, terms: Terms) -> Fetched:
+        """Give bars of the past, each symbol's asked for once however many want it now.
 
         Parameters
         ----------
         request : BarsRequest
-            With an end.
+            With an end that is over.
         terms : Terms
             At what cost.
 
@@ -135,8 +122,23 @@ class Desk:
         Fetched
             Every symbol.
         """
-        failover, answers = await self._ask(request, terms)
-        return Fetched(answers, failover.result().failures)
+
+        async def fly(names: tuple[str, ...]) -> Answers:
+            asked = attrs.evolve(request, symbols=names)
+            failover = await self._inquiry.ask(asked, terms)
+            self._keep_past(failover)
+            return {**failover.bars, **failover.result().failures}
+
+        kept: dict[str, Bars] = {}
+        for question in _each(request):
+            lasting, trusted = terms.cache_duration, terms.trusted
+            if entry := self._found(self._past, question, 1, lasting, trusted):
+                kept |= dict.fromkeys(question.symbols, entry.bars)
+        missing = tuple(symbol for symbol in request.symbols if symbol not in kept)
+        if not missing:
+            return Fetched(kept)
+        fetched = await self._once(attrs.evolve(request, symbols=missing), terms, fly)
+        return Fetched({**kept, **fetched.bars}, fetched.failures)
 
     async def discover(self, category: str, limit: int, terms: Terms) -> tuple[Candidate, ...]:
         """Ask which symbols the sources propose; the first that proposes any is heard.
@@ -234,15 +236,8 @@ class Desk:
 
         async def fetch(request: BarsRequest) -> Fetched:
             now = terms()
-            return await self.window(attrs.evolve(request, adjustment=now.adjustment), now)
-
-        async def listen(hear: Callable[[Bar], None]) -> None:
-            while True:
-                # Only who answers questions too: bars of two sources are not to be mixed.
-                name, source = self._panel.first()
-                if source is not None and source.capabilities.streams:
-                    await self._heard(name, source, symbols, hear)
-                await asyncio.sleep(_AGAIN)
+            asked = attrs.evolve(request, adjustment=now.adjustment)
+            return (await self._inquiry.ask(asked, now)).result()
 
         return follow(
             fetch,
@@ -250,50 +245,83 @@ class Desk:
             timeframe,
             clock=self._clock,
             calendar=calendar_of,
-            line=listen,
+            line=partial(listen, self._panel, symbols),
             settle=_SETTLE,
         )
 
-    async def _heard(
+    async def _once(
         self,
-        name: str,
-        source: DataSource,
-        symbols: tuple[str, ...],
-        hear: Callable[[Bar], None],
-    ) -> None:
-        """Listen to a source's own stream of minutes until it breaks, or another answers."""
-        try:
-            async for minute in source.stream(symbols, "1Min"):
-                if self._panel.first()[0] != name:
-                    return
-                hear(minute)
-        except SourceError as error:
-            log.warning("%s streams no more, and is asked instead: %s", name, error)
+        request: BarsRequest,
+        terms: Terms,
+        fly: Callable[[tuple[str, ...]], Awaitable[Answers]],
+    ) -> Fetched:
+        """Share each symbol's question with all who ask it now, in whatever thread and loop."""
 
-    async def _fetch(self, request: BarsRequest, terms: Terms) -> dict[str, Bars | SourceError]:
+        async def flown(asked: tuple[BarsRequest, ...]) -> dict[BarsRequest, Bars | SourceError]:
+            answers = await fly(tuple(symbol for each in asked for symbol in each.symbols))
+            return {each: answers[symbol] for each in asked for symbol in each.symbols}
+
+        # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
+        seconds = terms.timeout.total_seconds() + _GRACE
+        try:
+            shared = await asyncio.wait_for(self._flights.share(_each(request), flown), seconds)
+        except TimeoutError:
+            return Fetched(
+                failures={symbol: _held_up(symbol, seconds) for symbol in request.symbols}
+            )
+        return _sorted(
+            {symbol: answer for each, answer in shared.items() for symbol in each.symbols}
+        )
+
+    async def _fetch(self, request: BarsRequest, terms: Terms) -> Answers:
         """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
-        failover, bars = await self._ask(request, terms, self._remembered(request))
-        for symbol, answer in bars.items():
-            if symbol not in failover.unconfirmed:
-                self._keep(request, failover, symbol, answer)
+        failover = await self._inquiry.ask(request, terms, self._remembered(request))
+        for symbol in failover.bars.keys() - failover.unconfirmed:
+            self._newest.put(_key(request, symbol), self._entry(failover, symbol))
         failures = {
-            symbol: self._stale(symbol, request, terms) or failure
+            symbol: self._stale(symbol, failover, terms) or failure
             for symbol, failure in failover.result().failures.items()
         }
-        return {**bars, **failures}
+        return {**failover.bars, **failures}
 
     def _most(self, symbols: Sequence[str], timeframe: Timeframe, limit: int, terms: Terms) -> int:
         """Tell how many bars to ask for: as many as are known, for only their end travels."""
         now, least = self._clock.now(), limit if terms.cross_check == "off" else _COMPARABLE
         keys = [(symbol, timeframe, terms.adjustment) for symbol in symbols]
-        known = [entry.asked for key in keys if (entry := self._cache.last(key, 1, now))]
+        known = [entry.asked for key in keys if (entry := self._newest.last(key, 1, now))]
         return max(limit, least, *(asked for asked in known if asked <= _MANY), 1)
 
-    def _keep(self, request: BarsRequest, failover: Failover, symbol: str, bars: Bars) -> None:
-        giver, asked = failover.answered_by[symbol], request.limit or len(bars)
-        can = self._panel.source(giver).capabilities
-        entry = Entry(giver, bars, asked, failover.now, can.delay, can.settle)
-        self._cache.put(_key(request, symbol), entry)
+    def _keep_past(self, failover: Failover) -> None:
+        """Keep what can no longer be corrected."""
+        request = failover.request
+        for question in _each(request):
+            (symbol,) = question.symbols
+            if symbol in failover.bars.keys() - failover.unconfirmed - failover.recalled:
+                entry = self._entry(failover, symbol, is_past=True)
+                waits = unsettled(request.timeframe, entry.settle)
+                if request.end and request.end + waits <= failover.now:
+                    self._past.put(question, entry)
+
+    def _entry(self, failover: Failover, symbol: str, *, is_past: bool = False) -> Entry:
+        giver, bars = failover.answered_by[symbol], failover.bars[symbol]
+        can, asked = self._panel.source(giver).capabilities, failover.request.limit or len(bars)
+        return Entry(giver, bars, asked, failover.now, can.delay, can.settle, is_past)
+
+    def _found(
+        self,
+        cache: BarsCache,
+        key: Hashable,
+        limit: int,
+        lasting: timedelta,
+        trusted: Sequence[str] | None,
+    ) -> Entry | None:
+        """Find an answer that lasts, and say whether it is still to be trusted."""
+        now = self._clock.now()
+        entry = cache.get(key, limit, now, lasting)
+        if entry is None or not entry.bars.trusted_for_entries:
+            return entry
+        fresh = now - entry.stored <= entry.settle
+        return entry if fresh and self._inquiry.trusts(entry.giver, trusted) else entry.untrusted()
 
     def _remembered(self, request: BarsRequest) -> dict[str, Known]:
         """Give what is known of the newest bars, though they are out of date."""
@@ -301,64 +329,18 @@ class Desk:
         return {
             symbol: Known(entry.giver, entry.bars, entry.stored)
             for symbol in request.symbols
-            if (entry := self._cache.last(_key(request, symbol), request.limit or 1, now))
+            if (entry := self._newest.last(_key(request, symbol), request.limit or 1, now))
         }
 
-    async def _ask(
-        self, request: BarsRequest, terms: Terms, known: Mapping[str, Known] | None = None
-    ) -> tuple[Failover, dict[str, Bars]]:
-        ends = monotonic() + terms.timeout.total_seconds()
-        beginnings = {**await self._archived(request, known or {}), **(known or {})}
-        failover = await self._panel.ask(request, terms, known=beginnings)
-        await self._jury.judge(failover, terms, ends)
-        self._put_away(failover)
-        return failover, {
-            symbol: self._vouched(failover, symbol, terms) for symbol in failover.bars
-        }
-
-    async def _archived(self, request: BarsRequest, known: Mapping[str, Known]) -> dict[str, Known]:
-        """Look on disk for what memory does not know."""
-        rest = tuple(symbol for symbol in request.symbols if symbol not in known)
-        if self._archive is None or not rest:
-            return {}
-        asked = attrs.evolve(request, symbols=rest)
-        looking = asyncio.to_thread(
-            self._archive.known, self._panel.present(), asked, self._clock.now()
-        )
-        with suppress(TimeoutError):  # another process writes: then it is asked for as a whole
-            return await asyncio.wait_for(looking, _DISK)
-        return {}
-
-    def _put_away(self, failover: Failover) -> None:
-        """Write to disk beside what goes on: nobody waits for it, but the end of the event loop."""
-        if self._archive is None:
-            return
-        answers = [
-            (bars, self._panel.source(failover.answered_by[symbol]).capabilities.settle)
-            for symbol, bars in failover.bars.items()
-            if symbol not in failover.unconfirmed
-        ]
-        asyncio.get_running_loop().run_in_executor(None, self._archive.keep, answers, failover.now)
-
-    def _vouched(self, failover: Failover, symbol: str, terms: Terms) -> Bars:
-        """Say of an answer whether trades may be opened on it."""
-        giver, bars = failover.answered_by[symbol], failover.bars[symbol]
-        sound = symbol not in failover.unconfirmed and self._trusts(giver, terms.trusted)
-        return bars._replace(trusted_for_entries=True) if sound else bars
-
-    def _trusts(self, giver: str, trusted: Sequence[str] | None) -> bool:
-        allowed = trusted is None or giver in words(trusted)
-        return allowed and not self._panel.book.is_quarantined(giver)
-
-    def _stale(self, symbol: str, request: BarsRequest, terms: Terms) -> Bars | None:
+    def _stale(self, symbol: str, failover: Failover, terms: Terms) -> Bars | None:
         """Give the last good answer, marked, where it is not too old."""
-        last = self._cache.last(_key(request, symbol), request.limit or 1, self._clock.now())
-        if last is None or terms.max_stale is None:
+        if terms.max_stale is None or (known := failover.known.get(symbol)) is None:
             return None
-        since = from_ns(last.renewed)
-        if self._clock.now() - since > terms.max_stale:
+        can = self._panel.source(known.giver).capabilities
+        since = from_ns(next_close(known.bars)) + can.delay
+        if failover.now - since > terms.max_stale:
             return None
-        bars = last.newest(request.limit or len(last.bars))
+        bars = known.bars[-(failover.request.limit or len(known.bars)) :]
         return bars._replace(stale_since=since, trusted_for_entries=False)
 
 
@@ -381,7 +363,12 @@ def _key(request: BarsRequest, symbol: str) -> Key:
     return symbol, request.timeframe, request.adjustment
 
 
-def _sorted(answers: Mapping[str, Bars | SourceError]) -> Fetched:
+def _each(request: BarsRequest) -> list[BarsRequest]:
+    """The same question of each symbol."""
+    return [attrs.evolve(request, symbols=symbol) for symbol in request.symbols]
+
+
+def _sorted(answers: Answers) -> Fetched:
     """Put answers by symbol where they belong."""
     bars = {s: answer for s, answer in answers.items() if isinstance(answer, Bars)}
     failures = {s: answer for s, answer in answers.items() if isinstance(answer, SourceError)}

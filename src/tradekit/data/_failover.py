@@ -18,10 +18,12 @@ from .._core.source import DataSource
 from ._calls import hang_up, outcome
 from ._checks import doubt, may_be_short, objection
 from ._health import faults
-from ._tail import Known
+from ._known import Known
+from ._parts import Part, Parts
 
 _TAPES = 0.01  # as a fraction of the price
 _MOST = 0.95  # of the time there is, so that what has come by then arrives
+_UNBELIEVED = ("rewritten", "bad_data")  # what such an answer was made of is not used again
 
 
 @attrs.define
@@ -78,11 +80,13 @@ class Failover:
         self, request: BarsRequest, clock: Clock, known: Mapping[str, Known] | None = None
     ) -> None:
         self.request, self.now = request, clock.now()
-        self._known = dict(known or {})
+        self.known = dict(known or {})
         self._clock = clock
         self.bars: dict[str, Bars] = {}
         self.answered_by: dict[str, str] = {}
         self.unconfirmed: set[str] = set()
+        self.recalled: set[str] = set()
+        self._unbelieved: set[str] = set()
         self.blamed: dict[str, str] = {}
         self._causes: dict[str, dict[str, SourceError]] = {s: {} for s in request.symbols}
         self._doubted: dict[str, dict[str, tuple[DataSource, Bars]]] = {}
@@ -91,6 +95,28 @@ class Failover:
     def missing(self) -> tuple[str, ...]:
         """Who has no bars yet."""
         return tuple(symbol for symbol in self.request.symbols if symbol not in self.bars)
+
+    def recall(self, turn: Mapping[str, DataSource]) -> None:
+        """Take what whoever is asked first has told for good: it need not be asked again.
+
+        Parameters
+        ----------
+        turn : dict of str to DataSource
+            Who can be asked, in order.
+        """
+        for symbol, known in self.known.items():
+            if known.giver != next(iter(turn), None):
+                continue
+            source, limit = turn[known.giver], self.request.limit or 0
+            is_whole = known.stretches(self.request, self.now, source.capabilities.settle) == ()
+            bars = known.bars[-limit:]
+            if (
+                is_whole
+                and len(bars) >= limit
+                and not objection(source, self.request, bars, self.now)
+            ):
+                self.replace(symbol, known.giver, bars)
+                self.recalled.add(symbol)
 
     def skip(self, name: str, why: SourceError, *, blame: bool = False) -> None:
         """Note why a source was not asked, and whether it is to blame."""
@@ -132,16 +158,20 @@ class Failover:
         heard : Heard
             Takes in what that says of the source.
         """
-        parts = self._requests(name, source, symbols, seconds)
-        calls = {asyncio.ensure_future(source.fetch(request)): request for request in parts}
+        parts = self._parts(name, source, symbols, seconds)
+        # One by one, what has come in time is kept although the rest is late.
+        asked = parts.questions()
+        if not source.batch:
+            asked = [part.of(symbol) for part in asked for symbol in part.request.symbols]
+        calls = {asyncio.ensure_future(source.fetch(part.request)): part for part in asked}
         try:
             waiting = set(calls)
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for call in done:
-                    for symbol in calls[call].symbols:
+                    for symbol in calls[call].request.symbols:
                         answer = _of(symbol, outcome(call, source))
-                        self._take(name, source, calls[call], answer, symbol, heard)
+                        self._take(name, source, parts, calls[call], answer, symbol, heard)
         finally:
             hang_up(calls)
 
@@ -186,30 +216,21 @@ class Failover:
         bars = {s: self.bars[s] for s in self.request.symbols if s in self.bars}
         return Fetched(bars, failures)
 
-    def _requests(
+    def _parts(
         self, name: str, source: DataSource, symbols: tuple[str, ...], seconds: float
-    ) -> list[BarsRequest]:
-        """One question for what is not known yet, and one for the end of what is."""
+    ) -> Parts:
         # A source that lives in another time would tell bars that are not known yet.
         elsewhere = self.request.end is None and source.clock != self._clock
         end = self.now if elsewhere else self.request.end
-        whole = attrs.evolve(self.request, end=end, timeout=timedelta(seconds=_MOST * seconds))
-        starts = {
-            symbol: start
+        timeout = timedelta(seconds=_MOST * seconds)
+        request = attrs.evolve(self.request, symbols=symbols, end=end, timeout=timeout)
+        theirs = {
+            symbol: known
             for symbol in symbols
-            if (known := self._known.get(symbol))
-            and known.giver == name
-            and (start := known.start(self.request, self.now, source.capabilities.settle))
+            if (known := self.known.get(symbol)) and known.giver == name
+            if symbol not in self._unbelieved
         }
-        new = tuple(symbol for symbol in symbols if symbol not in starts)
-        parts = [attrs.evolve(whole, symbols=new)] if new else []
-        if starts:
-            first = min(starts.values())
-            parts.append(attrs.evolve(whole, symbols=tuple(starts), start=first))
-        # One by one, what has come in time is kept although the rest is late.
-        if source.batch:
-            return parts
-        return [attrs.evolve(part, symbols=s) for part in parts for s in part.symbols]
+        return Parts(request, theirs, source.capabilities.settle, self.now)
 
     def _is_open(self, symbol: str, name: str) -> bool:
         cause = self._causes[symbol].get(name)
@@ -222,7 +243,8 @@ class Failover:
         self,
         name: str,
         source: DataSource,
-        asked: BarsRequest,
+        parts: Parts,
+        part: Part,
         answer: Bars | SourceError,
         symbol: str,
         heard: Heard,
@@ -231,28 +253,17 @@ class Failover:
         if symbol in self.bars:  # another source was quicker
             return
         try:
-            if isinstance(answer, SourceError):
-                raise answer
-            bars = self._whole(asked, answer)
+            if (bars := parts.whole(part, symbol, answer)) is None:
+                return
             self._judge(name, source, bars)
         except SourceError as error:
+            if error.fault in _UNBELIEVED:
+                self._unbelieved.add(symbol)  # the next time it is asked for as a whole
             self._causes[symbol][name] = error
             heard.errors.append(error)
         else:
             self.replace(symbol, name, bars)
             heard.good += 1
-
-    def _whole(self, asked: BarsRequest, bars: Bars) -> Bars:
-        """Join the end of a series to what is known of it, if the end is what was asked for."""
-        if asked.start == self.request.start:
-            return bars
-        known = self._known[bars.symbol]
-        try:
-            joined = known.joined(bars)
-        except SourceError:
-            self._known.pop(bars.symbol, None)  # the next time it is asked for as a whole
-            raise
-        return joined[-(self.request.limit or len(joined)) :]
 
     def _judge(self, name: str, source: DataSource, bars: Bars) -> None:
         if error := objection(source, self.request, bars, self.now):

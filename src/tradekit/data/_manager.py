@@ -257,7 +257,7 @@ class MultiSourceDataManager:
         most = count(lookback, "a limit counts bars", "limit=300")
         request = BarsRequest(names, length, limit=most, end=end, adjustment=self.adjustment)
         if request.end is not None and request.end < self.clock.now():
-            return await self._desk.window(request, self._terms())
+            return await self._desk.past(request, self._terms())
         kept = {s: entry.newest(most) for s in names if (entry := self._kept(s, length, most))}
         missing = [symbol for symbol in names if symbol not in kept]
         fetched = await self._desk.newest(missing, length, most, self._terms())

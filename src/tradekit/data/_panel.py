@@ -18,9 +18,9 @@ from ._calls import Deadline, within
 from ._checks import unsuited
 from ._failover import Failover
 from ._health import HealthBook
+from ._known import Known
 from ._lineup import USUAL, Lineup
 from ._race import Race
-from ._tail import Known
 from ._terms import Terms
 
 T = TypeVar("T")
@@ -97,6 +97,7 @@ class Panel:
         failover = Failover(request, self._clock, known)
         ends = monotonic() + terms.timeout.total_seconds()
         turn = await self._turn_in_time(failover, apart_from, ends)
+        failover.recall(turn)
         tried = [name for name in turn if not self.book.may_again(name)]
         try:
             heard = await Race(failover, turn, self.book, ends - monotonic()).run()

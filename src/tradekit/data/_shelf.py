@@ -68,11 +68,12 @@ class Series:
 
     @property
     def name(self) -> str:
-        """All of it as one text."""
-        return json.dumps([getattr(self, name) for name in _FACTS])
+        """All of it as one text, whose beginning is that of all its feeds."""
+        return json.dumps([getattr(self, name) for name in _NAMED])
 
 
 _FACTS = tuple(field.name for field in attrs.fields(Series))
+_NAMED = (*(name for name in _FACTS if name != "feed"), "feed")
 
 
 class Shelf:
@@ -100,6 +101,14 @@ class Shelf:
         found = self._database.execute(select, (self._series.name,)).fetchone()
         return Coverage.from_json(self._opened(found[0])) if found else Coverage()
 
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """From which tapes the same series is here, its own or not."""
+        prefix = self._series.name.removesuffix(f"{json.dumps(self._series.feed)}]")
+        select = "SELECT name FROM series WHERE name BETWEEN ? AND ? ORDER BY name"
+        found = self._database.execute(select, (prefix, f"{prefix}\U0010ffff"))
+        return tuple(json.loads(name)[-1] for (name,) in found)
+
     def put(self, bars: Bars, start: int, end: int) -> None:
         """Keep bars, and that there is no other in the interval.
 
@@ -115,44 +124,40 @@ class Shelf:
             log.info("prices of %s were adjusted anew: it is begun anew", self._series.name)
             self.forget()
             old, coverage = old[:, :0], Coverage()
+        apart = self._apart(coverage, np.intersect1d(old[0], new[0], assume_unique=True))
         rows = [old[:, old[0] < start], new, old[:, old[0] >= end]]
         self._replace(start, end, np.concatenate(rows, axis=1))
-        said = self._sealed(coverage.with_answer(start, end, bars.dropped).to_json())
+        coverage = coverage.with_answer(start, end, bars.dropped, apart=apart)
         insert = "INSERT OR REPLACE INTO series VALUES (?, ?)"
-        self._database.execute(insert, (self._series.name, said))
+        self._database.execute(insert, (self._series.name, self._sealed(coverage.to_json())))
 
     def get(self, start: int, end: int) -> tuple[Bars | None, tuple[Interval, ...]]:
-        """Give the bars of a window, None where nothing is known, and the gaps.
+        """Give the bars of a window, None where nothing is known, and the pieces that is known in.
 
         Parameters
         ----------
         start, end : int
             The window.
         """
-        gaps = self.coverage.gaps(start, end)
-        if gaps == ((start, end),):
-            return None, gaps
+        pieces = self.coverage.within(start, end)
+        if not pieces:
+            return None, pieces
         rows = self._rows(start, end)
         first, last = np.searchsorted(rows[0], (start, end))
-        return self._bars(rows[:, first:last], self.coverage.dropped_in(start, end)), gaps
-
-    def agrees(self, bars: Bars) -> bool | None:
-        """Tell whether bars that are here as well have the same prices; None without any.
-
-        Parameters
-        ----------
-        bars : Bars
-            Of this series.
-        """
-        if not len(bars):
-            return None
-        first, last = bars.time[[0, -1]].tolist()
-        return _same_prices(self._rows(first, last + 1), _rows_of(bars))
+        return self._bars(rows[:, first:last], self.coverage.dropped_in(start, end)), pieces
 
     def forget(self) -> None:
         """Drop all of it."""
         for delete in ("DELETE FROM chunks WHERE series = ?", "DELETE FROM series WHERE name = ?"):
             self._database.execute(delete, (self._series.name,))
+
+    def _apart(self, coverage: Coverage, common: Int) -> list[Interval]:
+        """Name the intervals that share no bar with an answer: they may be adjusted otherwise."""
+        if self._series.adjustment == "raw":
+            return []
+        shared = [np.searchsorted(common, interval) for interval in coverage.intervals]
+        pairs = zip(coverage.intervals, shared, strict=True)
+        return [interval for interval, (first, last) in pairs if first == last]
 
     def _rows(self, start: int, end: int) -> Int:
         """All rows of the chunks in which the interval lies: more than lie in it."""

@@ -13,7 +13,7 @@ import attrs
 from .._core.bars import Bars
 from .._core.errors import UsageError
 from .._core.figures import duration
-from ._coverage import Interval
+from ._coverage import Coverage, Interval
 from ._database import Database
 from ._shelf import Series, Shelf
 
@@ -26,12 +26,21 @@ class Kept:
     ----------
     bars : Bars or None
         The bars of all that is covered, perhaps none in all that time; None when nothing is.
-    gaps : tuple of tuple of int
-        What is not covered: starts and ends in nanoseconds since 1970 UTC, in order.
+    window : tuple of int
+        Its start and end in nanoseconds since 1970 UTC.
+    pieces : tuple of tuple of int
+        What is covered of it, in order. Adjusted prices fit together within each, and only perhaps
+        from one to the next.
     """
 
     bars: Bars | None
-    gaps: tuple[Interval, ...]
+    window: Interval
+    pieces: tuple[Interval, ...] = ()
+
+    @property
+    def gaps(self) -> tuple[Interval, ...]:
+        """What is not covered, in order."""
+        return Coverage(self.pieces).gaps(*self.window)
 
 
 class BarsStore:
@@ -160,65 +169,26 @@ class BarsStore:
         UsageError
             When the window has no length.
         """
-        start, end = _window(start, end)
-        nothing: tuple[Bars | None, tuple[Interval, ...]] = None, ((start, end),)
-        return Kept(*self._database.read(lambda file: Shelf(file, series).get(start, end), nothing))
+        window = _window(start, end)
+        nothing: tuple[Bars | None, tuple[Interval, ...]] = None, ()
+        bars, pieces = self._database.read(lambda file: Shelf(file, series).get(*window), nothing)
+        return Kept(bars, window, pieces)
 
-    def newest(self, series: Series) -> Interval | None:
-        """Tell the covered interval that ends last.
-
-        Parameters
-        ----------
-        series : Series
-            Whose.
-
-        Returns
-        -------
-        tuple of int or None
-            Its start and end in nanoseconds since 1970 UTC; None when nothing is covered.
-        """
-        nothing: tuple[Interval, ...] = ()
-        covered = self._database.read(lambda file: Shelf(file, series).coverage.intervals, nothing)
-        return covered[-1] if covered else None
-
-    def agrees(self, series: Series, bars: Bars) -> bool | None:
-        """Hold a fresh answer against the same bars as they are kept.
+    def feeds(self, series: Series) -> tuple[str, ...]:
+        """Tell from which tapes a series is kept.
 
         Parameters
         ----------
         series : Series
-            Theirs.
-        bars : Bars
-            The answer.
+            Whose feed does not matter.
 
         Returns
         -------
-        bool or None
-            False when a price differs by more than rounding (1e-6): then history was adjusted
-            anew since, and all of it should be forgotten. None where no bar is in both.
-
-        Raises
-        ------
-        UsageError
-            When the bars are of another series.
+        tuple of str
+            None when nothing is.
         """
-        _same(series, bars)
-        return self._database.read(lambda file: Shelf(file, series).agrees(bars), None)
-
-    def forget(self, series: Series) -> bool:
-        """Drop a series as a whole.
-
-        Parameters
-        ----------
-        series : Series
-            Which.
-
-        Returns
-        -------
-        bool
-            Whether nothing of it is kept any more; if not, ``trouble`` says why.
-        """
-        return self._database.write(lambda file: Shelf(file, series).forget())
+        nothing: tuple[str, ...] = ()
+        return self._database.read(lambda file: Shelf(file, series).feeds, nothing)
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""

@@ -1,0 +1,120 @@
+"""A question and all that belongs to it: what is on disk, who answers, and who bears that out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from time import monotonic
+
+import attrs
+
+from .._core.clock import Clock
+from .._core.request import BarsRequest
+from .._core.words import words
+from ._archive import Archive
+from ._failover import Failover
+from ._jury import Jury
+from ._known import Known
+from ._panel import Panel
+from ._terms import Terms
+
+_DISK = 0.5  # seconds that a look on disk may take
+
+
+class Inquiry:
+    """Put questions to the panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        Who can be asked.
+    clock : Clock
+        Who says what time it is.
+    seed : int
+        Of what is left to chance: which answers are held against others.
+    archive : Archive, optional
+        Where settled answers are kept on disk.
+    """
+
+    def __init__(
+        self, panel: Panel, clock: Clock, seed: int, archive: Archive | None = None
+    ) -> None:
+        self._panel, self._clock = panel, clock
+        self._jury, self._archive = Jury(panel, seed), archive
+
+    async def ask(
+        self, request: BarsRequest, terms: Terms, known: Mapping[str, Known] | None = None
+    ) -> Failover:
+        """Put one question.
+
+        Parameters
+        ----------
+        request : BarsRequest
+            What.
+        terms : Terms
+            At what cost.
+        known : mapping of str to Known, optional
+            By symbol, what a source has answered before, as far as memory goes.
+
+        Returns
+        -------
+        Failover
+            Whose bars say whether trades may be opened on them.
+        """
+        ends = monotonic() + terms.timeout.total_seconds()
+        before = {**await self._on_disk(request, known or {}), **(known or {})}
+        failover = await self._panel.ask(request, terms, known=before)
+        await self._jury.judge(failover, terms, ends)
+        self._put_away(failover)
+        self._vouch(failover, terms)
+        return failover
+
+    def trusts(self, giver: str, trusted: Sequence[str] | None) -> bool:
+        """Tell whether trades may be opened on a source's bars.
+
+        Parameters
+        ----------
+        giver : str
+            The name of the source.
+        trusted : sequence of str, optional
+            Who is allowed; None means all.
+
+        Returns
+        -------
+        bool
+            False while it is in quarantine.
+        """
+        allowed = trusted is None or giver in words(trusted)
+        return allowed and not self._panel.book.is_quarantined(giver)
+
+    async def _on_disk(self, request: BarsRequest, known: Mapping[str, Known]) -> dict[str, Known]:
+        """Look there for what memory does not know."""
+        rest = tuple(symbol for symbol in request.symbols if symbol not in known)
+        if self._archive is None or not rest:
+            return {}
+        asked = attrs.evolve(request, symbols=rest)
+        looking = asyncio.to_thread(
+            self._archive.known, self._panel.present(), asked, self._clock.now()
+        )
+        with suppress(TimeoutError):  # another process writes: then it is asked for as a whole
+            return await asyncio.wait_for(looking, _DISK)
+        return {}
+
+    def _put_away(self, failover: Failover) -> None:
+        """Write to disk beside what goes on: nobody waits for it, but the end of the event loop."""
+        if self._archive is None:
+            return
+        answers = [
+            (failover.bars[symbol], self._panel.source(giver).capabilities.settle)
+            for symbol, giver in failover.answered_by.items()
+            if symbol not in failover.unconfirmed | failover.recalled
+        ]
+        asyncio.get_running_loop().run_in_executor(None, self._archive.keep, answers, failover.now)
+
+    def _vouch(self, failover: Failover, terms: Terms) -> None:
+        for symbol, giver in failover.answered_by.items():
+            told_now = symbol not in failover.unconfirmed | failover.recalled
+            if told_now and self.trusts(giver, terms.trusted):
+                bars = failover.bars[symbol]
+                failover.bars[symbol] = bars._replace(trusted_for_entries=True)

@@ -1,0 +1,124 @@
+"""What a source is asked for where some of it is known, and how its answers are put together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from .._core.bars import Bars
+from .._core.errors import NoDataError, SourceError
+from .._core.request import BarsRequest
+from ._known import Known, Stretch, rewritten
+
+
+@attrs.frozen
+class Part:
+    """One question.
+
+    Parameters
+    ----------
+    request : BarsRequest
+        As it is put.
+    stretches : mapping of str to Stretch
+        By symbol, what it is asked for; none where a symbol is asked for as a whole.
+    """
+
+    request: BarsRequest
+    stretches: Mapping[str, Stretch] = attrs.field(factory=dict)
+
+    def of(self, symbol: str) -> Part:
+        """Give the same question for one symbol alone."""
+        return attrs.evolve(self, request=attrs.evolve(self.request, symbols=symbol))
+
+
+class Parts:
+    """The questions to one source: for all of what is new, and for stretches of what is known.
+
+    Parameters
+    ----------
+    request : BarsRequest
+        What is asked, of all symbols that the source is asked for.
+    known : mapping of str to Known
+        By symbol, what the same source has answered before.
+    settle : timedelta
+        How long after its close a bar may still be corrected.
+    now : datetime
+        Aware.
+    """
+
+    def __init__(
+        self, request: BarsRequest, known: Mapping[str, Known], settle: timedelta, now: datetime
+    ) -> None:
+        self._request, self._known = request, known
+        found = {s: each.stretches(request, now, settle) for s, each in known.items()}
+        self._stretches = {s: each for s, each in found.items() if each is not None}
+        self._answers: dict[str, dict[Stretch, Bars]] = defaultdict(dict)
+
+    def questions(self) -> list[Part]:
+        """Give them: those who lack the same are asked for at once."""
+        new = tuple(s for s in self._request.symbols if s not in self._stretches)
+        parts = [Part(attrs.evolve(self._request, symbols=new))] if new else []
+        inner: dict[Stretch, list[str]] = defaultdict(list)
+        ends: dict[str, Stretch] = {}
+        for symbol, stretches in self._stretches.items():
+            for each in stretches:
+                if each.end is None:
+                    ends[symbol] = each
+                else:
+                    inner[each].append(symbol)
+        parts += [self._inner(symbols, each) for each, symbols in inner.items()]
+        if ends:
+            first = min(each.start for each in ends.values())
+            asked = attrs.evolve(self._request, symbols=tuple(ends), start=first)
+            parts.append(Part(asked, ends))
+        return parts
+
+    def whole(self, part: Part, symbol: str, answer: Bars | SourceError) -> Bars | None:
+        """Take an answer, and give all of the symbol's bars once all its answers are there.
+
+        Parameters
+        ----------
+        part : Part
+            To what.
+        symbol : str
+            Of whom.
+        answer : Bars or SourceError
+            What came.
+
+        Returns
+        -------
+        Bars or None
+            None where another answer is still to come.
+
+        Raises
+        ------
+        SourceError
+            The one that came; or that it does not agree with what is known.
+        """
+        is_whole = symbol not in part.stretches
+        if isinstance(answer, NoDataError) and not is_whole:
+            raise rewritten(self._known[symbol].bars, str(answer))
+        if isinstance(answer, SourceError):
+            raise answer
+        return answer if is_whole else self._joined(part, answer)
+
+    def _joined(self, part: Part, bars: Bars) -> Bars | None:
+        answers, stretches = self._answers[bars.symbol], self._stretches[bars.symbol]
+        answers[part.stretches[bars.symbol]] = bars
+        if len(answers) < len(stretches):
+            return None
+        known, limit = self._known[bars.symbol], self._request.limit or 0
+        joined = known.joined([(each, answers[each]) for each in stretches])
+        if known.covered and len(joined) < limit and self._request.start is None:
+            raise rewritten(bars, f"{len(joined)} bars, as it trades seldom: there may be more")
+        return joined[-limit:]
+
+    def _inner(self, symbols: Iterable[str], stretch: Stretch) -> Part:
+        start, end = stretch.start, stretch.end
+        asked = attrs.evolve(
+            self._request, symbols=tuple(symbols), start=start, end=end, limit=None
+        )
+        return Part(asked, dict.fromkeys(asked.symbols, stretch))
