@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from tradekit import BarsRequest, FixedClock
+from tradekit.data import SimulatedSource
+from tradekit.data._archive import Archive
+from tradekit.data._inquiry import Inquiry
+from tradekit.data._lineup import Lineup, chosen_sources
+from tradekit.data._panel import Panel
+from tradekit.data._terms import Terms
+
+CLOCK = FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC))
+REQUEST = BarsRequest("SPY", "5Min", limit=60, adjustment="raw")
+
+
+@pytest.fixture
+def panel():
+    return Panel(Lineup(chosen_sources([SimulatedSource(clock=CLOCK)], CLOCK)), CLOCK)
+
+
+def asked(inquiry, terms=None):
+    failover = asyncio.run(inquiry.ask(REQUEST, terms or Terms(adjustment="raw")))
+    return failover.bars["SPY"]
+
+
+def test_an_answer_says_whether_trades_may_be_opened_on_it(panel):
+    inquiry = Inquiry(panel, CLOCK, seed=0)
+    assert asked(inquiry).trusted_for_entries
+    assert not asked(inquiry, Terms(adjustment="raw", trusted=("b",))).trusted_for_entries
+    panel.book.quarantine("simulated", None, "the odd one out")
+    assert not asked(inquiry).trusted_for_entries
+
+
+def test_a_disk_that_is_slow_holds_nobody_up(panel, tmp_path, monkeypatch):
+    archive, gate = Archive(tmp_path / "bars.db"), threading.Event()
+    looked = archive.known
+    monkeypatch.setattr(archive, "known", lambda *asked: gate.wait(10) and looked(*asked))
+    monkeypatch.setattr("tradekit.data._inquiry._DISK", 0.05)
+
+    async def main():
+        failover = await Inquiry(panel, CLOCK, 0, archive).ask(REQUEST, Terms(adjustment="raw"))
+        gate.set()
+        return failover.bars["SPY"]
+
+    assert len(asyncio.run(main())) == 60
+
+
+def test_what_was_answered_is_on_disk_when_the_loop_has_ended(panel, tmp_path):
+    archive = Archive(tmp_path / "bars.db")
+    bars = asked(Inquiry(panel, CLOCK, 0, archive))
+    source = panel.source("simulated")
+    known = archive.known({"simulated": source}, REQUEST, CLOCK.now())["SPY"]
+    assert known.bars.time.tolist() == bars.time[:-3].tolist()  # three are not settled

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tradekit import Bar, Capabilities, DataSource, FixedClock, SourceError
+from tradekit.data._lineup import Lineup, chosen_sources
+from tradekit.data._live import listen
+from tradekit.data._panel import Panel
+
+CLOCK = FixedClock(datetime(2024, 3, 8, 15, tzinfo=UTC))
+OPEN = datetime(2024, 3, 8, 14, 30, tzinfo=UTC)
+
+
+def minute(number):
+    time = OPEN + timedelta(minutes=number)
+    return Bar("SPY", "1Min", time, 1.0, 1.0, 1.0, 1.0, 1.0, time + timedelta(minutes=1))
+
+
+class Speaking(DataSource):
+    """Tells minutes, and breaks off after three of them."""
+
+    name, clock = "speaking", CLOCK
+    capabilities = Capabilities(streams=True)
+
+    def __init__(self):
+        self.begun = 0
+
+    async def _fetch(self, request):
+        raise SourceError("it only speaks")
+
+    async def _stream(self, symbols, timeframe):
+        self.begun += 1
+        for number in range(3):
+            yield minute(number)
+            await asyncio.sleep(0)
+        raise SourceError("the line is dead")
+
+
+class Mute(Speaking):
+    name, capabilities = "mute", Capabilities()
+
+
+def heard(panel, hear=lambda bars: None, turns=40):
+    """What is told within some turns of the loop."""
+    bars = []
+
+    def take(bar):
+        bars.append(bar)
+        hear(bars)
+
+    async def main():
+        listening = asyncio.ensure_future(listen(panel, ("SPY",), take))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert not listening.done()
+        listening.cancel()
+        await asyncio.wait([listening])
+
+    asyncio.run(main())
+    return bars
+
+
+def panel_of(*sources):
+    return Panel(Lineup(chosen_sources(sources, CLOCK)), CLOCK)
+
+
+def test_what_a_source_tells_is_handed_on_until_it_breaks_and_then_tried_again(caplog, monkeypatch):
+    monkeypatch.setattr("tradekit.data._live._AGAIN", 0)
+    source = Speaking()
+    bars = heard(panel_of(source))
+    assert bars[:6] == [minute(n) for n in (0, 1, 2, 0, 1, 2)]
+    assert source.begun > 1
+    assert "is asked instead: the line is dead" in caplog.text
+
+
+def test_who_does_not_answer_questions_is_not_heard(monkeypatch):
+    monkeypatch.setattr("tradekit.data._live._AGAIN", 0)
+    speaking = Speaking()
+    assert heard(panel_of(Mute(), speaking)) == []
+    panel = panel_of(speaking, Mute())
+
+    def leave(bars):
+        if len(bars) == 2:
+            panel.book.quarantine("speaking", None, "the odd one out")
+
+    assert heard(panel, leave) == [minute(0), minute(1)]
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_only_who_says_that_it_streams_is_asked_to(streams):
+    source = Speaking()
+    source.capabilities = Capabilities(streams=streams)
+    heard(panel_of(source))
+    assert source.begun == streams
