@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import attrs
 import numpy as np
 import pytest
 
@@ -99,3 +100,11 @@ def test_fewer_bars_than_were_asked_for_may_reach_back_farther():
     with pytest.raises(SourceError) as caught:
         parts.whole(end, "A", bars("A", (57, 60), (70, 78)))
     assert caught.value.fault == "rewritten"
+
+
+def test_what_is_known_for_good_but_does_not_do_is_asked_for_as_a_whole():
+    raw = attrs.evolve(known("A", (0, 78)), bars=bars("A", (0, 78))._replace(adjustment="raw"))
+    request = BarsRequest("A", "5Min", limit=78, end=CLOSE, adjustment="raw")
+    assert raw.stretches(request, NOW, timedelta(minutes=15)) == ()
+    (whole,) = Parts(request, {"A": raw}, timedelta(minutes=15), NOW).questions()
+    assert whole.request == request

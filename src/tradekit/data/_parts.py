@@ -54,7 +54,7 @@ class Parts:
     ) -> None:
         self._request, self._known = request, known
         found = {s: each.stretches(request, now, settle) for s, each in known.items()}
-        self._stretches = {s: each for s, each in found.items() if each is not None}
+        self._stretches = {symbol: each for symbol, each in found.items() if each}
         self._answers: dict[str, dict[Stretch, Bars]] = defaultdict(dict)
 
     def questions(self) -> list[Part]:
