@@ -133,6 +133,18 @@ def test_a_hedge_is_not_spent_when_the_server_says_that_little_is_left(limits, e
     assert not told.spare(NOON)
 
 
+def test_what_the_server_says_is_left_is_held_against_its_own_limit():
+    told, reset = budget(minute=200), after(30).timestamp()
+    told.told(NOON, 40, reset, 60)  # two thirds of what it grants; a fifth of what was stated
+    assert told.spare(NOON)
+    told.told(NOON, 29, reset, 60)
+    assert not told.spare(NOON)
+    told.told(NOON, 4_000, reset + 1, 10_000)  # it grants more than was stated, and less is left
+    assert not told.spare(NOON)
+    told.told(NOON, 4_000, reset + 2)
+    assert told.spare(NOON)
+
+
 def test_a_plan_is_plain_data():
     used = spent(3, minute=3, day=100)
     used.told(NOON, 7, after(40).timestamp())

@@ -62,6 +62,17 @@ def test_a_source_that_counts_its_requests_is_held_to_them():
     assert health.read(NOW).wait(NOW).total_seconds() == 90
 
 
+def test_a_server_says_of_how_many_calls_some_are_left():
+    class Metered(MemorySource):
+        capabilities = Capabilities(calls_per_minute=200)
+
+    source = Metered()
+    source.meter = Meter()
+    health = SourceHealth.of(source)
+    source.meter.heard({"X-RateLimit-Remaining": "40", "X-RateLimit-Limit": "60"})
+    assert health.read(NOW).spare(NOW)  # 40 are no half of 200, but of 60
+
+
 def test_what_a_server_said_once_holds_for_its_window_and_not_for_ever():
     source = MemorySource()
     source.meter = Meter()

@@ -143,7 +143,8 @@ class Budget:
 
     _now: int
     _windows: list[_Window]
-    _told: int | None  # what the server says is left, until
+    _told: int | None  # what the server says is left, of so many, until
+    _granted: int | None
     _reset: int
 
     def __init__(self, capabilities: Capabilities) -> None:
@@ -180,7 +181,9 @@ class Budget:
             if self._told is not None:
                 self._told -= new
 
-    def told(self, now: datetime, left: int | None, reset: float | None) -> None:
+    def told(
+        self, now: datetime, left: int | None, reset: float | None, limit: int | None = None
+    ) -> None:
         """Take in what the server says of its own window, as `Meter` has it.
 
         Parameters
@@ -191,6 +194,8 @@ class Budget:
             Calls that are left; None says nothing.
         reset : float, optional
             When its window ends, in seconds since 1970 UTC; else it is taken for a minute.
+        limit : int, optional
+            How many it grants in all, of which those are left.
         """
         if left is None:
             return
@@ -201,7 +206,7 @@ class Budget:
                 return  # over by now, or no such moment
             if end == self._reset and self._told is not None:
                 left = min(left, self._told)  # answers overtake each other, or come again
-            self._told, self._reset = left, end
+            self._told, self._granted, self._reset = left, limit, end
 
     def left(self, now: datetime) -> int | None:
         """Tell how many calls are free.
@@ -252,12 +257,14 @@ class Budget:
         Returns
         -------
         bool
-            The server's own window is held against the shortest limit.
+            The server's own window is held against the limit that it told, else against the
+            shortest that is known.
         """
         with self._lock:
             self._moment(now)
             limits = [window.limit for window in self._windows]
-            limits += limits[:1] or [2] if self._told is not None else []
+            if self._told is not None:
+                limits.append(self._granted or next(iter(limits), 2))
             pairs = zip(self._lefts(), limits, strict=True)
             return all(2 * left >= limit for left, limit in pairs)
 
@@ -291,7 +298,7 @@ class Budget:
     def _begin(self, moment: int) -> None:
         self._now = moment
         self._windows = [_Window(*limit) for limit in self._limits]
-        self._told, self._reset = None, 0
+        self._told, self._granted, self._reset = None, None, 0
 
     def _moment(self, now: datetime) -> int:
         """Move on to a moment, and forget what no longer counts."""

@@ -63,10 +63,10 @@ class SourceHealth:
         """Take in what its meter says, and give its budget."""
         if self.meter is not None:
             self.budget.note(now, self.meter.calls)
-            said = self.meter.calls, self.meter.left, self.meter.reset
-            if said != self._said:  # what was said once holds from then on
-                self._said = said
-                self.budget.told(now, self.meter.left, self.meter.reset)
+            said = self.meter.left, self.meter.reset, self.meter.limit
+            if (self.meter.calls, *said) != self._said:  # what was said once holds from then on
+                self._said = self.meter.calls, *said
+                self.budget.told(now, *said)
         return self.budget
 
     def room(self, now: datetime) -> int | None:
