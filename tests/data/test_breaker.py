@@ -48,6 +48,20 @@ def test_without_a_pause_only_a_reset_helps():
     assert resting.admits(START + MINUTE)
 
 
+def test_a_wait_can_be_called_off_and_what_only_a_reset_helps_cannot():
+    disabled, refused, resting = Breaker(), Breaker(), Breaker()
+    fail(disabled, START)
+    fail(disabled, disabled.until)
+    resting.heard(START, 0, [RateLimitError("slower", retry_after=9e9)], 1, MINUTE)
+    refused.heard(START, 0, [CredentialsError("wrong key")], 5, MINUTE)
+    for breaker in (disabled, refused, resting):
+        breaker.wait_no_more()
+    assert [each.status for each in (disabled, refused, resting)] == ["ok", "refused", "ok"]
+    assert (disabled.errors, disabled.until, disabled.reason) == (0, None, "")
+    fail(disabled, START)
+    assert disabled.until - START == MINUTE  # pauses begin anew too
+
+
 def test_refused_keys_close_at_once_and_for_good():
     breaker = Breaker()
     breaker.heard(START, 0, [CredentialsError("wrong key")], 5, MINUTE)

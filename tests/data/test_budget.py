@@ -173,6 +173,11 @@ def test_threads_that_come_in_another_order_give_nothing_back():
     assert used.left(after(-61)) == 3  # no thread is as late as that
 
 
+def test_a_thread_that_comes_late_need_not_wait_for_what_is_free():
+    used = spent(1, minute=3)
+    assert used.wait(after(-30)) == timedelta(0)
+
+
 LIMITS = st.fixed_dictionaries({}, optional={name: st.integers(1, 6) for name in LENGTHS})
 STEPS = st.lists(
     st.tuples(st.sampled_from([0, 1, 7, 30, 59, 60, 61, 900, 3600, 30_000]), st.integers(1, 3)),

@@ -195,6 +195,42 @@ def test_a_source_in_quarantine_is_asked_last_for_a_while():
     assert story.admitted("a", "b") == ["a", "b"]
 
 
+def test_a_clock_that_goes_back_ends_what_was_to_last_until_some_moment():
+    story = Story("a", "b", "c", "d").after(3600)
+    story.hear("a", DOWN, times=5).hear("b", RateLimitError("slower", retry_after=900.0))
+    story.hear("c", CredentialsError("wrong key"))
+    story.book.quarantine("d", MINUTE, "the odd one out")
+    story.clock = story.book._clock = ReplayClock(START + timedelta(seconds=3541))
+    assert story.admitted("a", "b", "c", "d") == ["d"]  # threads come in whatever order
+    story.clock = story.book._clock = ReplayClock(START + timedelta(seconds=3539))
+    assert story.admitted("a", "b", "c", "d") == ["a", "b", "d"]
+    assert not story.book.is_quarantined("d")
+    assert story.told()[-2:] == [("a", "restored"), ("b", "restored")]
+    assert story.events[-1].reason == "the clock went back"
+    # What is disabled in the new time lasts as long there.
+    assert story.hear("a", DOWN, times=5).admitted("a", "b") == ["b"]
+    story.clock = story.book._clock = ReplayClock(START + timedelta(seconds=3539 + 60))
+    assert story.admitted("a", "b") == ["a", "b"]
+
+
+def test_a_quarantine_until_a_reset_outlasts_a_clock_that_goes_back():
+    story = Story("a", "b").after(3600)
+    story.book.quarantine("a", None, "the odd one out")
+    story.book._clock = ReplayClock(START)
+    assert story.book.is_quarantined("a")
+
+
+def test_a_reset_leaves_what_a_call_is_good_for_as_it_was():
+    class Many(MemorySource):
+        batch = True
+        capabilities = Capabilities(calls_per_minute=4, symbols_per_call=100)
+
+    story = Story("b")
+    story.book.enroll({"a": Many()})
+    story.book.reset("a")
+    assert story.book.room("a") == 400
+
+
 def test_another_source_that_answers_is_told_and_so_is_the_way_back():
     story = Story("a", "b")
     story.book.answered("a", {})

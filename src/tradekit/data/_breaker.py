@@ -59,6 +59,11 @@ class Breaker:
         """Let another call try it."""
         self._probing = False
 
+    def wait_no_more(self) -> None:
+        """Begin anew where it was to wait for a moment, and not for a reset."""
+        if self.until is not None:
+            self._open()
+
     def heard(
         self,
         now: datetime,
@@ -92,10 +97,8 @@ class Breaker:
             self._failed(now, bad, most, pause)
         elif self.status != "resting" or self.until is None or self.until <= now:
             # An answer that was on its way while the source asked for rest does not end the rest.
-            if good:
-                self.errors = self._trips = 0
-            self.status, self.until = "ok", None
-            self.reason = str(bad[0]) if bad else ""
+            errors, trips = (0, 0) if good else (self.errors, self._trips)
+            self._open(errors, trips, str(bad[0]) if bad else "")
 
     def _failed(
         self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta | None
@@ -111,6 +114,10 @@ class Breaker:
             until = now + min(pause * 2**self._trips, _LONGEST) if pause else None
             self._trips += 1
             self._close("disabled", until, bad[0])
+
+    def _open(self, errors: int = 0, trips: int = 0, reason: str = "") -> None:
+        self.status, self.until = "ok", None
+        self.errors, self._trips, self.reason = errors, trips, reason
 
     def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:
         self.status, self.until, self.reason = status, until, str(error)

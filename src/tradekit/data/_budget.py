@@ -243,8 +243,8 @@ class Budget:
             free = [window.free(moment) for window in self._windows if not window.left]
             if self._told is not None and self._told <= 0:
                 free.append(self._reset)
-            until = max(free, default=moment) - to_ns(now)
-            return timedelta(microseconds=-(-max(0, until) // 1_000))
+            seen = to_ns(now)  # which a late thread read before others; what is free is free
+            return timedelta(microseconds=-(-max(0, max(free, default=seen) - seen) // 1_000))
 
     def spare(self, now: datetime) -> bool:
         """Tell whether a call may be spent that is not needed: half of each window is left.

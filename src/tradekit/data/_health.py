@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from .._core.clock import Clock
@@ -13,12 +13,13 @@ from .._core.errors import NoDataError, RateLimitError, SourceError
 from .._core.event import SourceStatusChanged
 from .._core.source import DataSource
 from ._budget import Budget
-from ._standing import SourceHealth
+from ._standing import NEVER, SourceHealth
 
 log = logging.getLogger("tradekit.data")
 
 _BAD_NEWS = ("disabled", "quarantined", "contested")
-NEVER = datetime.max.replace(tzinfo=UTC)
+# Threads look at the clock and come here in whatever order; a replay goes back further.
+_UNORDERED = timedelta(minutes=1)
 # A halted or unknown symbol shows these symptoms as well.
 _DOUBTFUL = ("empty", "stale")
 # Only another source's answer tells whether these are faults.
@@ -55,6 +56,9 @@ def _is_fault(error: SourceError, *, alone: bool) -> bool:
 class HealthBook:
     """The health of all sources, for calls from several threads.
 
+    A clock that goes back by more than a minute is a replay that begins anew: what was to wait
+    for a moment that lay ahead waits no more.
+
     Parameters
     ----------
     clock : Clock
@@ -71,6 +75,7 @@ class HealthBook:
         self._sources: dict[str, SourceHealth] = {}
         self._answering: str | None = None
         self._asked = False
+        self._latest: datetime | None = None
 
     def enroll(self, sources: Mapping[str, DataSource]) -> None:
         """Begin with sources that are new here, in the order in which they are asked."""
@@ -98,6 +103,7 @@ class HealthBook:
             Those in quarantine last. Where all are disabled, the one whose turn comes first:
             better a try than none.
         """
+        self._see(now)
         with self._lock:
             open_ = [name for name in names if self._is_open(name, now)]
             breakers = {name: self._sources[name].breaker for name in names}
@@ -111,7 +117,7 @@ class HealthBook:
 
     def asked(self, name: str, size: int = 1) -> None:
         """Note that a source is asked for so many symbols, if it does not count itself."""
-        now = self._clock.now()
+        now = self._now()
         with self._lock:
             health = self._sources[name]
             if health.meter is None:
@@ -135,14 +141,14 @@ class HealthBook:
 
     def may_again(self, name: str) -> bool:
         """Tell whether a source that has just failed may be asked once more."""
-        now = self._clock.now()
+        now = self._now()
         with self._lock:
             health = self._sources[name]
             return health.breaker.status == "ok" and not health.read(now).wait(now)
 
     def spare(self, name: str, size: int = 1) -> bool:
         """Tell whether a source may be asked for so many symbols beside another one."""
-        now = self._clock.now()
+        now = self._now()
         with self._lock:
             health = self._sources[name]
             if health.breaker.status != "ok" or not health.read(now).spare(now):
@@ -152,7 +158,7 @@ class HealthBook:
 
     def room(self, name: str) -> int | None:
         """Tell how many symbols a source may be asked for now; None where there is no limit."""
-        now = self._clock.now()
+        now = self._now()
         with self._lock:
             return self._sources[name].room(now)
 
@@ -188,7 +194,7 @@ class HealthBook:
         pause: timedelta | None,
     ) -> None:
         """Draw the consequences of a call; `Breaker.heard` says which."""
-        now = self._clock.now()
+        now = self._now()
         if bad:
             log.info("%s failed: %s", name, bad[0])
         with self._lock:
@@ -224,16 +230,16 @@ class HealthBook:
             self._answering = name
             score = self._sources[name].score
         reason = "it answers again" if back else f"instead of {before}: {blamed[before]}"
-        self._tell(self._clock.now(), name, "answering", reason, score)
+        self._tell(self._now(), name, "answering", reason, score)
 
     def reset(self, name: str) -> None:
         """Begin anew with one source."""
         with self._lock:
             before = self._sources.get(name)
             if before is not None:
-                self._sources[name] = SourceHealth(budget=before.budget, meter=before.meter)
+                self._sources[name] = before.anew()
         if before is not None and before.breaker.status != "ok":
-            self._tell(self._clock.now(), name, "restored", "it was reset", 100.0)
+            self._tell(self._now(), name, "restored", "it was reset", 100.0)
 
     def compared(self, name: str, agreed: bool) -> None:
         """Note whether another source bore out an answer."""
@@ -242,7 +248,7 @@ class HealthBook:
 
     def quarantine(self, name: str, pause: timedelta | None, reason: str) -> None:
         """Ask a source last, and trust it no more: two others agree that it is wrong."""
-        now = self._clock.now()
+        now = self._now()
         with self._lock:
             health = self._sources[name]
             health.quarantined = now + pause if pause else NEVER
@@ -253,12 +259,13 @@ class HealthBook:
         """Tell that an answer is contested, and nobody knows who is right."""
         with self._lock:
             score = self._sources[name].score
-        self._tell(self._clock.now(), name, "contested", reason, score)
+        self._tell(self._now(), name, "contested", reason, score)
 
     def is_quarantined(self, name: str) -> bool:
         """Tell whether a source is in quarantine now."""
+        now = self._now()
         with self._lock:
-            return self._is_quarantined(name, self._clock.now())
+            return self._is_quarantined(name, now)
 
     def _is_quarantined(self, name: str, now: datetime) -> bool:
         until = self._sources[name].quarantined
@@ -272,9 +279,26 @@ class HealthBook:
 
     def standings(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data."""
-        now = self._clock.now()
+        now = self._now()
         with self._lock:
             return {name: health.standing(now) for name, health in self._sources.items()}
+
+    def _now(self) -> datetime:
+        now = self._clock.now()
+        self._see(now)
+        return now
+
+    def _see(self, now: datetime) -> None:
+        """Let nobody wait for a moment that lay ahead of a clock which has gone back."""
+        latest = self._latest or now  # without the lock: each hit in memory comes by here
+        if now >= latest - _UNORDERED:
+            self._latest = max(latest, now)
+            return
+        with self._lock:
+            self._latest = now
+            restored = {n: h.score for n, h in self._sources.items() if h.wait_no_more()}
+        for name, score in restored.items():
+            self._tell(now, name, "restored", "the clock went back", score)
 
     def _used_up(self, name: str, budget: Budget) -> SourceError:
         now = self._clock.now()
@@ -287,9 +311,7 @@ class HealthBook:
         )
 
     def _tell(self, now: datetime, name: str, status: str, reason: str, score: float) -> None:
-        level = (
-            logging.WARNING if status in ("disabled", "quarantined", "contested") else logging.INFO
-        )
+        level = logging.WARNING if status in _BAD_NEWS else logging.INFO
         log.log(level, "%s is %s: %s", name, status, reason)
         if self._on_change is None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -15,6 +15,7 @@ from .._core.source import DataSource
 from ._breaker import Breaker
 from ._budget import Budget, Meter
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 FIGURES = ("success", "latency", "freshness", "agreement")
 _REMEMBERED, _ENOUGH = 100, 20
 # Seconds until the next source is asked too: at first, when clients are imported and connections
@@ -68,6 +69,20 @@ class SourceHealth:
                 self._said = self.meter.calls, *said
                 self.budget.told(now, *said)
         return self.budget
+
+    def anew(self) -> SourceHealth:
+        """Forget all but what it was asked for, which its server has not forgotten either."""
+        return SourceHealth(
+            budget=self.budget, symbols_per_call=self.symbols_per_call, meter=self.meter
+        )
+
+    def wait_no_more(self) -> bool:
+        """End what was to last until some moment, and tell whether that makes it ok."""
+        before = self.breaker.status
+        self.breaker.wait_no_more()
+        if self.quarantined != NEVER:
+            self.quarantined = None
+        return self.breaker.status != before
 
     def room(self, now: datetime) -> int | None:
         """Tell for how many symbols its budget has calls left; None where there is no limit."""
