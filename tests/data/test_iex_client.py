@@ -81,9 +81,9 @@ def server():
 
 
 def drip(server, text):
-    """A byte every 20 ms, each in time for a timeout of a socket."""
+    """A byte every 50 ms, each in time for the timeout of a socket."""
     for byte in text:
-        if server.over.wait(0.02):
+        if server.over.wait(0.05):
             return
         yield bytes([byte])
 
@@ -210,7 +210,7 @@ def test_a_connection_that_comes_about_too_late_asks_nothing(server, monkeypatch
 
     def late(*args, **options):
         made = connect(*args, **options)
-        call.leave()  # while the name was resolved
+        call.__exit__()  # while the name was resolved
         return made
 
     monkeypatch.setattr(socket, "create_connection", late)

@@ -191,10 +191,8 @@ class IEXSource(Remote):
         return (await self._flights.share([asked], look))[asked]
 
     def _days(self, call: Call, symbol: str, first: date, last: str) -> Factors:
-        path, params = (
-            f"/tiingo/daily/{dashed(symbol)}/prices",
-            {"startDate": f"{first}", "endDate": last},
-        )
+        path = f"/tiingo/daily/{dashed(symbol)}/prices"
+        params = {"startDate": f"{first}", "endDate": last}
         try:
             return Factors.of(self._rows(call, path, params, symbol))
         except NoDataError as error:  # though it has bars of that symbol

@@ -37,7 +37,10 @@ class _Line:
 
 
 class IEXClient:
-    """What asks Tiingo: the lines that are kept, and whatever a call over one of them needs.
+    """What asks Tiingo: the lines that are kept, and what is noted of each call over one of them.
+
+    Any number of threads may share it. The client of httpx itself would do so too, but nobody could
+    tell which of its connections is whose.
 
     Parameters
     ----------
@@ -56,15 +59,21 @@ class IEXClient:
     def __init__(
         self, url: str, token: Secret, timeout: float, meter: Meter, alive: Callable[[], None]
     ) -> None:
-        self._facts: dict[str, Any] = {"base_url": url, "auth": _Signature(token)}
-        self._facts["timeout"] = timeout
+        signed = _Signature(token)
+        self._facts: dict[str, Any] = {"base_url": url, "auth": signed, "timeout": timeout}
         self.meter, self.alive = meter, alive
         self._process = os.getpid()
         self._idle: list[_Line] = []
         weakref.finalize(self, _close, self._idle)
 
     def take(self) -> _Line:
-        """Give a line that is idle, or a new one."""
+        """Give a line that is idle, or a new one; nobody else has it then.
+
+        Returns
+        -------
+        _Line
+            To `put` back, whatever becomes of the question.
+        """
         if self._process != os.getpid():  # after a fork: they are the parent's
             self._process = os.getpid()
             _close(self._idle)
@@ -74,7 +83,13 @@ class IEXClient:
             return self._make()
 
     def put(self, line: _Line) -> None:
-        """Keep a line for who asks next; what has failed on it is no longer connected."""
+        """Keep a line for who asks next; one that has failed connects anew then.
+
+        Parameters
+        ----------
+        line : _Line
+            That nobody uses any more.
+        """
         self._idle.append(line)
 
     def _make(self) -> _Line:
@@ -88,14 +103,22 @@ class IEXClient:
 class Call:
     """Questions that somebody waits for, asked one after another in a thread.
 
-    An answer that drips would renew the timeout with each byte. How long that may last, and when a
-    caller is cancelled, only those know who wait: when they leave, the socket is shut under the
-    thread, which then ends. Nothing is asked from then on.
+    Each byte of an answer that drips renews the timeout of a socket. How long an answer may take,
+    and whether somebody still wants it, is known to who waits: when that one leaves, the socket is
+    shut, so that the thread that reads from it ends, and nothing more is asked.
 
     Parameters
     ----------
     client : IEXClient
         Has the lines.
+
+    Examples
+    --------
+    >>> with Call(IEXClient("http://127.0.0.1:9", Secret(), 1.0, Meter(), lambda: None)) as call:
+    ...     pass
+    >>> call.get("/iex/", {})
+    Traceback (most recent call last):
+    TimeoutError: nobody waits for this any more
     """
 
     def __init__(self, client: IEXClient) -> None:
@@ -105,12 +128,15 @@ class Call:
         self._is_over = False
 
     def __enter__(self) -> Self:
-        """Wait for what another thread asks."""
+        """Wait while another thread asks."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait no longer: hang up on what is not answered."""
-        self.leave()
+        """Wait no longer, and hang up on who has not answered."""
+        with self._lock:  # else the line could be another call's by now
+            self._is_over = True
+            if self._line is not None:
+                self._line.shut()
 
     def get(self, path: str, params: Mapping[str, str]) -> httpx.Response:
         """Ask one question.
@@ -131,6 +157,8 @@ class Call:
         ------
         httpx.TransportError
             When none came.
+        TimeoutError
+            When nobody waits for it.
         """
         line = self._client.take()
         try:
@@ -143,13 +171,6 @@ class Call:
         self._client.meter.heard(answer.headers)
         self._client.alive()
         return answer
-
-    def leave(self) -> None:
-        """Wait no longer; from another thread than the one that asks."""
-        with self._lock:  # else the line could be another call's by now
-            self._is_over = True
-            if self._line is not None:
-                self._line.shut()
 
     def _hold(self, line: _Line | None) -> None:
         with self._lock:
@@ -171,7 +192,7 @@ class Call:
         def follow(event: str, info: Mapping[str, Any]) -> None:
             if event.endswith(_CONNECTED):
                 line.socket = info["return_value"].get_extra_info("socket")
-                if self._is_over:
+                if self._is_over:  # and there was nothing to shut yet
                     line.shut()
 
         if self._is_over:
