@@ -69,6 +69,30 @@ def test_a_newest_price_that_differs_is_contested_though_all_others_agree():
     assert asyncio.run(main()) == {"SPY"}
 
 
+def agreement(panel):
+    """Of each source the share of its answers that were borne out, where any were compared."""
+    heard = {name: panel.book._sources[name]._lately["agreement"] for name in panel.names}
+    return {name: list(said) for name, said in heard.items() if said}
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        ((100.0, 100.1, 250.0), {"a": [1], "b": [1]}),  # the third was not asked
+        ((100.0, 101.0), {"a": [0], "b": [0]}),  # nobody can tell who is right
+        ((100.0, 101.0, None), {"a": [0], "b": [0]}),
+        ((101.0, 100.0, 100.1), {"a": [0], "b": [1], "c": [1]}),
+        ((100.0, 101.0, 100.1), {"a": [1], "b": [0], "c": [1]}),
+        ((100.0, 101.0, 103.0), {"a": [0], "b": [0], "c": [0]}),
+        # 0.3 % apart, and the third 0.15 % from both: each has one that bears it out.
+        ((100.0, 100.3, 100.15), {"a": [1], "b": [1], "c": [1]}),
+        ((100.0, None, None), {}),
+    ],
+)
+def test_a_comparison_says_something_of_everybody_who_was_heard(prices, said):
+    assert agreement(judged(*prices)[2]) == said
+
+
 def test_the_odd_one_out_of_three_is_replaced_and_quarantined():
     events = []
     failover, unconfirmed, panel = judged(101.0, 100.0, 100.1, events=events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import combinations
 from time import monotonic
 
 import attrs
@@ -85,21 +86,23 @@ class Jury:
         request = failover.request
         second = await self._hear(request, symbols, {giver}, _in_time(terms, ends))
         agreed = {s: _agreed(failover.bars[s], second.bars.get(s), terms) for s in symbols}
-        for same in agreed.values():
-            if same is not None:
-                self._panel.book.compared(giver, same)
+        for symbol in (s for s, same in agreed.items() if same):
+            self._note(dict.fromkeys(_told(symbol, failover, second), True))
         contested = tuple(symbol for symbol, same in agreed.items() if same is False)
-        unheard = {symbol for symbol, same in agreed.items() if same is None}
+        doubtful = {s for s, same in agreed.items() if same is None}
+        if terms.cross_check != "always":
+            doubtful.clear()
         if not contested:
-            return unheard if terms.cross_check == "always" else set()
+            return doubtful
         heard = {giver, *second.answered_by.values()}
         third = await self._hear(request, contested, heard, _in_time(terms, ends))
-        settled = {s for s in contested if self._settle(failover, s, second, third, terms)}
-        for symbol in (s for s in contested if s not in settled):
-            other = second.answered_by[symbol]
-            reason = f"its prices of {symbol} differ from those of {other}, and no third decides"
-            self._panel.book.contest(giver, reason)
-        return (set(contested) - settled) | (unheard if terms.cross_check == "always" else set())
+        for symbol in contested:
+            if not self._settle(failover, symbol, second, third, terms):
+                doubtful.add(symbol)
+                other = second.answered_by[symbol]
+                why = f"its prices of {symbol} differ from those of {other}, and no third decides"
+                self._panel.book.contest(giver, why)
+        return doubtful
 
     async def _hear(
         self, request: BarsRequest, symbols: tuple[str, ...], apart: set[str], terms: Terms
@@ -112,24 +115,41 @@ class Jury:
         self, failover: Failover, symbol: str, second: Failover, third: Failover, terms: Terms
     ) -> bool:
         """Find the odd one of three, and tell whether there was one."""
-        if symbol not in third.bars:
-            return False
-        answers = {
-            each.answered_by[symbol]: each.bars[symbol] for each in (failover, second, third)
-        }
+        answers = _told(symbol, failover, second, third)
         odd = odd_one_out(answers, terms.tolerance)
         if odd is None:
+            self._note(_borne_out(answers, terms))
             return False
+        self._note({name: name != odd for name in answers})
         self._panel.book.quarantine(odd, terms.cool_down, _odd(odd, symbol, answers))
         if odd == failover.answered_by[symbol]:
             right = second.answered_by[symbol]
             failover.replace(symbol, right, answers[right])
         return True
 
+    def _note(self, agreed: Mapping[str, bool]) -> None:
+        """Note of each source that was heard whether another one told the same."""
+        for name, same in agreed.items():
+            self._panel.book.compared(name, same)
+
 
 def _in_time(terms: Terms, ends: float) -> Terms:
     left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
     return attrs.evolve(terms, timeout=left)
+
+
+def _told(symbol: str, *answered: Failover) -> dict[str, Bars]:
+    return {each.answered_by[symbol]: each.bars[symbol] for each in answered if symbol in each.bars}
+
+
+def _borne_out(answers: Mapping[str, Bars], terms: Terms) -> dict[str, bool]:
+    """Tell whose answer agrees with another's, as far as that can be told."""
+    verdicts = {
+        (one, two): _agreed(answers[one], answers[two], terms)
+        for one, two in combinations(answers, 2)
+    }
+    heard = {name: {v for pair, v in verdicts.items() if name in pair} for name in answers}
+    return {name: True in said for name, said in heard.items() if said != {None}}
 
 
 def _agreed(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
