@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -125,7 +126,13 @@ def hang_up(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         if not task.done():
             task.add_done_callback(_forget)
-            task.cancel()
+            with suppress(RuntimeError):  # its loop is closed already
+                task.cancel()
+
+
+def let_die(task: asyncio.Task[Any]) -> None:
+    """Let a task end with its event loop, without a word where the loop is closed first."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio.gather does
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

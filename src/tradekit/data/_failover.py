@@ -15,7 +15,7 @@ from .._core.clock import Clock
 from .._core.errors import NoDataError, RateLimitError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
-from ._calls import hang_up, outcome
+from ._calls import hang_up, let_die, outcome
 from ._checks import doubt, may_be_short, objection
 from ._health import faults
 from ._known import Known
@@ -38,11 +38,14 @@ class Heard:
         What went wrong, its own fault or not.
     proven : list of SourceError
         What others have shown to be its own fault.
+    after : Heard, optional
+        Takes in what comes once the question is answered, which then changes nothing else.
     """
 
     good: int = 0
     errors: list[SourceError] = attrs.field(factory=list)
     proven: list[SourceError] = attrs.field(factory=list)
+    after: Heard | None = None
 
     @property
     def bad(self) -> list[SourceError]:
@@ -164,6 +167,8 @@ class Failover:
         if not source.batch:
             asked = [part.of(symbol) for part in asked for symbol in part.request.symbols]
         calls = {asyncio.ensure_future(source.fetch(part.request)): part for part in asked}
+        for call in calls:
+            let_die(call)  # whoever straggles may outlive its event loop
         try:
             waiting = set(calls)
             while waiting:
@@ -250,6 +255,9 @@ class Failover:
         heard: Heard,
     ) -> None:
         """Keep one symbol's answer, or what is wrong with it."""
+        if heard.after is not None:
+            self._hear_out(source, parts, part, answer, symbol, heard.after)
+            return
         if symbol in self.bars:  # another source was quicker
             return
         try:
@@ -263,6 +271,28 @@ class Failover:
             heard.errors.append(error)
         else:
             self.replace(symbol, name, bars)
+            heard.good += 1
+
+    def _hear_out(
+        self,
+        source: DataSource,
+        parts: Parts,
+        part: Part,
+        answer: Bars | SourceError,
+        symbol: str,
+        heard: Heard,
+    ) -> None:
+        """Say what an answer is worth, and leave it at that."""
+        try:
+            if (bars := parts.whole(part, symbol, answer)) is None:
+                return
+            if error := objection(source, self.request, bars, self.now) or doubt(
+                source, self.request, bars
+            ):
+                raise error
+        except SourceError as error:
+            heard.errors.append(error)
+        else:
             heard.good += 1
 
     def _judge(self, name: str, source: DataSource, bars: Bars) -> None:
