@@ -62,6 +62,22 @@ def test_a_wait_can_be_called_off_and_what_only_a_reset_helps_cannot():
     assert disabled.until - START == MINUTE  # pauses begin anew too
 
 
+def test_an_answer_that_comes_late_takes_back_that_it_was_late_and_nothing_else():
+    late = SourceError("slow", fault="late")
+    breaker = Breaker()
+    for error in (DOWN, late):
+        breaker.heard(START, 0, [error], 2, MINUTE)
+    assert breaker.status == "disabled"
+    breaker.came_late()
+    assert (breaker.status, breaker.errors, breaker.reason) == ("ok", 0, "")
+    for worse in ([late, DOWN], [CredentialsError("wrong key")]):
+        breaker = Breaker()
+        breaker.heard(START, 0, worse, 1, MINUTE)
+        before = breaker.status, breaker.errors
+        breaker.came_late()
+        assert (breaker.status, breaker.errors) == before
+
+
 def test_refused_keys_close_at_once_and_for_good():
     breaker = Breaker()
     breaker.heard(START, 0, [CredentialsError("wrong key")], 5, MINUTE)

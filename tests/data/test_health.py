@@ -195,6 +195,27 @@ def test_a_source_in_quarantine_is_asked_last_for_a_while():
     assert story.admitted("a", "b") == ["a", "b"]
 
 
+def test_one_late_call_of_a_source_may_go_on_at_a_time():
+    book = Story("a", "b").book
+    assert book.may_straggle("a", 60)
+    assert not book.may_straggle("a", 60)
+    assert book.may_straggle("b", -1)
+    assert book.may_straggle("b", 60)  # the one before has ended, though nobody told
+    book.straggled("a", 1, None)
+    assert book.may_straggle("a", 60)
+
+
+def test_who_was_disabled_for_being_late_is_restored_when_its_answer_comes():
+    story = Story("a", "b").hear("a", SourceError("slow", fault="late"), times=5)
+    story.book.straggled("a", 1, None)
+    assert story.admitted("a", "b") == ["b"]
+    story.book.straggled("a", 1, 0.3)
+    assert story.admitted("a", "b") == ["a", "b"]
+    assert story.told() == [("a", "disabled"), ("a", "restored")]
+    assert story.events[-1].reason == "it answered after 0.30 s"
+    assert story.book.standings()["a"]["errors"] == 0
+
+
 def test_a_clock_that_goes_back_ends_what_was_to_last_until_some_moment():
     story = Story("a", "b", "c", "d").after(3600)
     story.hear("a", DOWN, times=5).hear("b", RateLimitError("slower", retry_after=900.0))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tradekit import Capabilities, SourceError
 from tradekit.data import MemorySource
 from tradekit.data._budget import Meter
@@ -43,6 +45,37 @@ def test_the_score_is_the_weakest_of_what_lately_was_sound_in_time_new_and_borne
         "agreement": 0.75,
     }
     assert health.score == 75
+
+
+def test_a_sound_answer_that_comes_late_corrects_the_figures_and_is_learnt_from():
+    health = SourceHealth()
+    health.heard(0, [SourceError("slow", fault="late")])
+    health.heard(0, [SourceError("slow", fault="late"), SourceError("gone")])
+    health.heard(1, [])
+    health.came_late(1, 0.3)
+    # 0 of 1, then 1 of 2 as the call that was late is sound, then 1 of 1.
+    assert health.figures()["success"] == 0.5
+    assert health.figures()["latency"] == pytest.approx(2 / 3)
+    health.came_late(1, 0.3)
+    health.came_late(1, 0.3)  # nothing is left to take back
+    assert health.figures()["success"] == pytest.approx(2.5 / 3)
+    assert health.figures()["latency"] == 1
+    assert health.latency() == {"p50": 0.3, "p95": 0.3}
+
+
+def test_requests_are_counted_from_when_a_source_is_known():
+    class Metered(MemorySource):
+        meter = None
+
+    counting, counted = MemorySource(), Metered()
+    counted.meter = Meter()
+    counted.meter.count()
+    theirs, own = SourceHealth.of(counted), SourceHealth.of(counting)
+    counted.meter.count()
+    theirs.asked(NOW, 100)
+    own.asked(NOW, 100)  # as many as there are in one call
+    assert (theirs.requests, own.requests) == (1, 1)
+    assert (theirs.anew().requests, own.anew().requests) == (1, 1)
 
 
 def test_a_source_that_counts_its_requests_is_held_to_them():

@@ -37,6 +37,7 @@ class Breaker:
     reason: str = ""
     _trips: int = attrs.field(default=0, init=False)
     _probing: bool = attrs.field(default=False, init=False)
+    _was_late: bool = attrs.field(default=False, init=False)  # and nothing worse, when it failed
 
     def admits(self, now: datetime) -> bool:
         """Whether it may be asked: it is ok, or the time has come for one call to try it."""
@@ -62,6 +63,11 @@ class Breaker:
     def wait_no_more(self) -> None:
         """Begin anew where it was to wait for a moment, and not for a reset."""
         if self.until is not None:
+            self._open()
+
+    def came_late(self) -> None:
+        """Take back that it was late: its answer has come all the same."""
+        if self.status == "ok" or (self.status == "disabled" and self._was_late):
             self._open()
 
     def heard(
@@ -104,6 +110,7 @@ class Breaker:
         self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta | None
     ) -> None:
         self.errors += 1
+        self._was_late = all(error.fault == "late" for error in bad)
         refused = next((error for error in bad if isinstance(error, CredentialsError)), None)
         if refused:
             self._close("refused", None, refused)

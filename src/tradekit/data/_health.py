@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from .._core.clock import Clock
@@ -76,6 +77,7 @@ class HealthBook:
         self._answering: str | None = None
         self._asked = False
         self._latest: datetime | None = None
+        self._straggling: dict[str, float] = {}
 
     def enroll(self, sources: Mapping[str, DataSource]) -> None:
         """Begin with sources that are new here, in the order in which they are asked."""
@@ -120,9 +122,7 @@ class HealthBook:
         now = self._now()
         with self._lock:
             health = self._sources[name]
-            if health.meter is None:
-                for _ in range(-(-size // (health.symbols_per_call or size))):
-                    health.budget.note(now)
+            health.asked(now, size)
 
     def claim(self, name: str) -> bool:
         """Ask a source: always when it is ok, else only one call at a time."""
@@ -210,6 +210,38 @@ class HealthBook:
         elif before == "ok" or after == "refused":
             self._tell(now, name, "disabled", reason, score)
 
+    def may_straggle(self, name: str, seconds: float) -> bool:
+        """Take the one place of a late call that goes on, for so many seconds at most."""
+        now = monotonic()
+        with self._lock:
+            free = self._straggling.get(name, 0.0) <= now
+            if free:
+                self._straggling[name] = now + seconds
+            return free
+
+    def straggled(self, name: str, size: int, seconds: float | None) -> None:
+        """Note that a late call has ended.
+
+        Parameters
+        ----------
+        name : str
+            Whom it asked.
+        size : int
+            For how many symbols.
+        seconds : float, optional
+            How long its sound answer took, which takes back that it was late; None without one.
+        """
+        now = self._now()
+        with self._lock:
+            self._straggling.pop(name, None)
+            health = self._sources[name]
+            before = health.breaker.status
+            if seconds is not None:
+                health.came_late(size, seconds)
+            after, score = health.breaker.status, health.score
+        if after != before:
+            self._tell(now, name, "restored", f"it answered after {seconds:.2f} s", score)
+
     def answered(self, name: str, blamed: dict[str, str]) -> None:
         """Tell when another source than before answers, unless that is the symbol's case.
 
@@ -270,6 +302,11 @@ class HealthBook:
     def _is_quarantined(self, name: str, now: datetime) -> bool:
         until = self._sources[name].quarantined
         return until is not None and now < until
+
+    def requests(self) -> int:
+        """Count the requests that went to all sources."""
+        with self._lock:
+            return sum(health.requests for health in self._sources.values())
 
     def score(self) -> float:
         """Give the mean score of the sources; 100 before anybody was asked."""

@@ -130,7 +130,7 @@ class Jury:
     def _note(self, agreed: Mapping[str, bool]) -> None:
         """Note of each source that was heard whether another one told the same."""
         for name, same in agreed.items():
-            self._panel.book.compared(name, same)
+            self._panel.compared(name, same)
 
 
 def _in_time(terms: Terms, ends: float) -> Terms:

@@ -20,6 +20,7 @@ from ._failover import Failover
 from ._health import HealthBook
 from ._known import Known
 from ._lineup import USUAL, Lineup
+from ._metrics import Metrics, OnCall
 from ._race import Race
 from ._terms import Terms
 
@@ -41,6 +42,8 @@ class Panel:
         Who says what time it is.
     on_change : callable, optional
         Is told when a source is disabled or restored, or when another one answers.
+    on_call : callable, optional
+        Is told of each call as it ends.
     """
 
     def __init__(
@@ -48,9 +51,10 @@ class Panel:
         lineup: Lineup,
         clock: Clock,
         on_change: Callable[[SourceStatusChanged], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._lineup, self._clock = lineup, clock
-        self.book = HealthBook(clock, on_change)
+        self.book, self.metrics = HealthBook(clock, on_change), Metrics(clock, on_call)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,7 +104,8 @@ class Panel:
         failover.recall(turn)
         tried = [name for name in turn if not self.book.may_again(name)]
         try:
-            heard = await Race(failover, turn, self.book, ends - monotonic()).run()
+            left = ends - monotonic()
+            heard = await Race(failover, turn, self.book, self.metrics, left).run()
         finally:
             for name in tried:
                 self.book.release(name)
@@ -166,6 +171,15 @@ class Panel:
         absent = {n: {**blank, "reason": str(why)} for n, why in self._lineup.absent().items()}
         standings = self.book.standings() | absent
         return {name: standings[name] for name in self.names}
+
+    def compared(self, name: str, agreed: bool) -> None:
+        """Note whether another source bore out a source's answer."""
+        self.book.compared(name, agreed)
+        self.metrics.compared(name, agreed)
+
+    def counted(self) -> dict[str, Any]:
+        """Give what was asked and answered so far, as plain data."""
+        return {**self.metrics.plain(self.names), "requests": self.book.requests()}
 
     def reset(self, source: DataSource | str) -> None:
         """Begin anew with a source, or try once more to make it.

@@ -10,9 +10,11 @@ from itertools import cycle, islice
 import attrs
 
 from .._core.source import DataSource
-from ._calls import late
+from ._calls import hang_up, late
 from ._failover import Failover, Heard
 from ._health import HealthBook
+from ._metrics import Metrics
+from ._straggler import LONGEST, let_straggle
 
 ATTEMPTS = 6
 _MOMENT, _STEPS = 1e-3, 3
@@ -27,7 +29,10 @@ class Attempt:
     size: int
     begun: float
     patience: float  # seconds after which the next source is asked as well
+    due: float  # seconds after which it is late, however little time was left when it began
+    hedged: bool
     heard: Heard
+    before: tuple[int, int]  # good answers and errors of earlier attempts
 
 
 class Race:
@@ -35,8 +40,9 @@ class Race:
 
     The next source is asked as soon as one has failed, and also as soon as one takes longer than
     it does nineteen times out of twenty, if the budget of the next has room for that. The first
-    sound answer wins; who is still running then is hung up on, and if that one was late, this
-    counts as a failure of its own.
+    sound answer wins; who is still running then is hung up on. If that one was late, this counts
+    as a failure of its own, but one call of each source may go on beside its caller: a sound
+    answer that comes so late takes that back, and shows how long such answers take by now.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ class Race:
         Whom, in order.
     health : HealthBook
         Knows how quick they are, and what their budgets have left.
+    metrics : Metrics
+        Counts their calls.
     seconds : float
         How long it may take, by the running loop.
     """
@@ -55,11 +63,13 @@ class Race:
         failover: Failover,
         sources: Mapping[str, DataSource],
         health: HealthBook,
+        metrics: Metrics,
         seconds: float,
     ) -> None:
-        self._failover, self._sources, self._health = failover, sources, health
+        self._failover, self._sources = failover, sources
+        self._health, self._metrics = health, metrics
         self._loop = asyncio.get_running_loop()
-        self._seconds, self._end = seconds, self._loop.time() + seconds
+        self._end, self._fair = self._loop.time() + seconds, 0.0
         self._turns, self._attempts = cycle(sources), 0
         self._tries: Counter[str] = Counter()
         self._running: dict[asyncio.Task[None], Attempt] = {}
@@ -71,7 +81,8 @@ class Race:
         Returns
         -------
         dict of str to Heard
-            What that says of each source that was asked; the answer is in the failover.
+            What that says of each source, unless it had no time to say anything; the answer is
+            in the failover.
         """
         try:
             while self._failover.missing and self._left() > 0:
@@ -80,9 +91,10 @@ class Race:
                 await self._listen()
             self._close()
         finally:
-            for task in self._running:
-                task.cancel()
-        return self.heard
+            hang_up(self._running)
+            for attempt in self._running.values():
+                self._count(attempt)
+        return {name: heard for name, heard in self.heard.items() if heard.good or heard.errors}
 
     def _left(self) -> float:
         return self._end - self._loop.time()
@@ -124,9 +136,11 @@ class Race:
         self._health.asked(name, len(symbols))
         heard, size = self.heard.setdefault(name, Heard()), len(symbols)
         # However little time there is, everybody gets a turn.
-        fair = self._left() / (len(self._sources) + 1)
-        patience = min(self._health.patience(name, size), fair)
-        attempt = Attempt(name, size, self._loop.time(), patience, heard)
+        usual, fair = self._health.patience(name, size), self._left() / (len(self._sources) + 1)
+        self._fair = max(self._fair, fair)  # that of the first: who begins last has no time
+        patience, due = min(usual, fair), min(usual, self._fair)
+        before, hedged = (heard.good, len(heard.errors)), bool(self._running)
+        attempt = Attempt(name, size, self._loop.time(), patience, due, hedged, heard, before)
         seconds = max(self._left(), _MOMENT)
         asked = self._failover.ask(name, self._sources[name], symbols, seconds, heard)
         self._running[asyncio.ensure_future(asked)] = attempt
@@ -146,14 +160,46 @@ class Race:
         for task in [task for task in self._running if task.done()]:
             attempt = self._running.pop(task)
             task.result()
+            self._count(attempt)
             if attempt.heard.good:
-                self._health.took(attempt.name, attempt.size, self._loop.time() - attempt.begun)
+                self._health.took(attempt.name, attempt.size, self._waited(attempt))
 
     def _close(self) -> None:
         """Say of whoever is still running that it was late, if it was."""
-        for attempt in self._running.values():
-            if self._until_late(attempt) <= 0 or self._failover.missing:
-                waited = self._loop.time() - attempt.begun
-                error = late(self._sources[attempt.name], waited)
+        for task, attempt in list(self._running.items()):
+            waited = self._waited(attempt)
+            error, is_late = late(self._sources[attempt.name], waited), waited >= attempt.due
+            self._failover.skip(attempt.name, error, blame=is_late)
+            if is_late:
                 attempt.heard.errors.append(error)
-                self._failover.skip(attempt.name, error, blame=True)
+                self._let_straggle(task, attempt)
+
+    def _let_straggle(self, task: asyncio.Task[None], attempt: Attempt) -> None:
+        """Let a late call go on, if its source has none that does."""
+        health, seconds = self._health, min(LONGEST, self._left())
+        if seconds <= 0 or not health.may_straggle(attempt.name, seconds):
+            return
+        after = attempt.heard.after = Heard()
+        clock = self._loop.time
+
+        def ended(came: bool) -> None:
+            took = clock() - attempt.begun if came and after.good and not after.bad else None
+            health.straggled(attempt.name, attempt.size, took)
+
+        let_straggle(task, seconds, ended)
+        self._count(self._running.pop(task))
+
+    def _count(self, attempt: Attempt) -> None:
+        """Count a call that nobody waits for any more."""
+        good, errors = attempt.before
+        self._metrics.called(
+            attempt.name,
+            symbols=attempt.size,
+            answered=attempt.heard.good - good,
+            seconds=self._waited(attempt),
+            hedged=attempt.hedged,
+            errors=attempt.heard.errors[errors:],
+        )
+
+    def _waited(self, attempt: Attempt) -> float:
+        return self._loop.time() - attempt.begun

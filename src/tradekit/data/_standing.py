@@ -16,11 +16,25 @@ from ._breaker import Breaker
 from ._budget import Budget, Meter
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-FIGURES = ("success", "latency", "freshness", "agreement")
 _REMEMBERED, _ENOUGH = 100, 20
 # Seconds until the next source is asked too: at first, when clients are imported and connections
 # made; while little is known; and never sooner, nor later.
 _AT_FIRST, _PATIENCE, _SOON, _LATE = 1.0, 0.25, 0.05, 2.0
+
+
+@attrs.define(eq=False)
+class _Heard:
+    """What came of a call: so many good answers, and these faults."""
+
+    good: int
+    faults: list[str]
+
+    @property
+    def total(self) -> int:
+        return self.good + len(self.faults)
+
+    def share_of(self, fault: str) -> float:
+        return self.faults.count(fault) / self.total
 
 
 @attrs.define(eq=False)
@@ -39,6 +53,8 @@ class SourceHealth:
         Counts its requests, where it does so itself; else each call is one.
     quarantined : datetime, optional
         Until when it is asked last, and not trusted: it was the odd one out.
+    counted : int
+        Requests so far; of one that counts them itself, those from before.
     """
 
     breaker: Breaker = attrs.field(factory=Breaker)
@@ -46,19 +62,20 @@ class SourceHealth:
     symbols_per_call: int | None = None
     meter: Meter | None = None
     quarantined: datetime | None = None
+    counted: int = 0
     _said: tuple[int | None, ...] = attrs.field(default=(), init=False)
     _took: dict[int, deque[float]] = attrs.field(factory=dict, init=False)
-    _lately: dict[str, deque[float]] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._lately = {name: deque(maxlen=_REMEMBERED) for name in FIGURES}
+    _heard: deque[_Heard] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
+    _agreed: deque[bool] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
 
     @classmethod
     def of(cls, source: DataSource) -> SourceHealth:
         """Begin with a source of which nothing is known."""
         can = source.capabilities
         each = can.symbols_per_call if source.batch else 1
-        return cls(budget=Budget(can), symbols_per_call=each, meter=getattr(source, "meter", None))
+        meter: Meter | None = getattr(source, "meter", None)
+        before = 0 if meter is None else meter.calls
+        return cls(budget=Budget(can), symbols_per_call=each, meter=meter, counted=before)
 
     def read(self, now: datetime) -> Budget:
         """Take in what its meter says, and give its budget."""
@@ -72,9 +89,8 @@ class SourceHealth:
 
     def anew(self) -> SourceHealth:
         """Forget all but what it was asked for, which its server has not forgotten either."""
-        return SourceHealth(
-            budget=self.budget, symbols_per_call=self.symbols_per_call, meter=self.meter
-        )
+        kept = ("budget", "symbols_per_call", "meter", "counted")
+        return SourceHealth(**{name: getattr(self, name) for name in kept})
 
     def wait_no_more(self) -> bool:
         """End what was to last until some moment, and tell whether that makes it ok."""
@@ -84,6 +100,19 @@ class SourceHealth:
             self.quarantined = None
         return self.breaker.status != before
 
+    def asked(self, now: datetime, size: int) -> None:
+        """Note that it is asked for so many symbols, unless it counts its requests itself."""
+        if self.meter is None:
+            calls = -(-size // (self.symbols_per_call or size))
+            self.counted += calls
+            for _ in range(calls):
+                self.budget.note(now)
+
+    @property
+    def requests(self) -> int:
+        """How many there were since it was first known here."""
+        return self.counted if self.meter is None else self.meter.calls - self.counted
+
     def room(self, now: datetime) -> int | None:
         """Tell for how many symbols its budget has calls left; None where there is no limit."""
         left = self.read(now).left(now)
@@ -92,8 +121,10 @@ class SourceHealth:
     def figures(self) -> dict[str, float]:
         """Shares of its last answers, from 0 to 1, that were sound, in time, new, and borne out."""
         return {
-            name: sum(lately) / len(lately) if lately else 1.0
-            for name, lately in self._lately.items()
+            "success": _mean([heard.good / heard.total for heard in self._heard]),
+            "latency": _mean([1 - heard.share_of("late") for heard in self._heard]),
+            "freshness": _mean([1 - heard.share_of("stale") for heard in self._heard]),
+            "agreement": _mean(self._agreed),
         }
 
     @property
@@ -103,15 +134,21 @@ class SourceHealth:
 
     def heard(self, good: int, bad: Sequence[SourceError]) -> None:
         """Note what came of a call: of how many symbols the answer was sound, in time and new."""
-        if not (total := good + len(bad)):
-            return
-        self._lately["success"].append(good / total)
-        for name, fault in (("latency", "late"), ("freshness", "stale")):
-            self._lately[name].append(1 - sum(error.fault == fault for error in bad) / total)
+        if good or bad:
+            self._heard.append(_Heard(good, [error.fault for error in bad]))
+
+    def came_late(self, size: int, seconds: float) -> None:
+        """Take back that a call was late: its answer came after so long, and is sound."""
+        self.took(size, seconds)
+        self.breaker.came_late()
+        late = next((heard for heard in reversed(self._heard) if "late" in heard.faults), None)
+        if late is not None:
+            late.good += 1
+            late.faults.remove("late")
 
     def compared(self, agreed: bool) -> None:
         """Note whether another source bore out an answer."""
-        self._lately["agreement"].append(float(agreed))
+        self._agreed.append(agreed)
 
     def took(self, size: int, seconds: float) -> None:
         """Note how long an answer for so many symbols took."""
@@ -154,6 +191,10 @@ class SourceHealth:
             "seconds": self.latency(),
             "budget": self.read(now).plan(now),
         }
+
+
+def _mean(shares: Collection[float]) -> float:
+    return sum(shares) / len(shares) if shares else 1.0
 
 
 def _quantile(numbers: Collection[float], share: float) -> float:
