@@ -324,6 +324,14 @@ def test_a_side_where_nobody_offers_is_left_out(provider):
     assert asyncio.run(source(provider).quotes("AAPL")) == {"AAPL": {"bid": 177.92, "bid_size": 4}}
 
 
+def test_a_symbol_where_nobody_offers_on_either_side_has_no_quote(provider):
+    some, none = {"bp": 1, "bs": 4, "ap": 2, "as": 3}, {"bp": 0, "bs": 0, "ap": 0, "as": 0}
+    at = {"t": "2022-01-03T09:00:00Z"}
+    told = {"AAPL": at | some, "TSLA": at | none}
+    provider.answer = lambda *_: (200, {"quotes": told})
+    assert list(asyncio.run(source(provider).quotes(("AAPL", "TSLA")))) == ["AAPL"]
+
+
 def test_coins_are_quoted_beside_stocks(provider):
     quote = {"t": "2024-03-08T14:02:43Z", "ap": 2, "as": 3, "bp": 1, "bs": 4}
 

@@ -55,6 +55,15 @@ def test_each_quote_comes_from_the_first_source_that_has_it():
     assert manager.blocking.quotes(["SPY", "QQQ"]) == {"SPY": {"bid": 1.0}, "QQQ": {"bid": 3.0}}
 
 
+@pytest.mark.parametrize("nonsense", [None, {}, {"bid": float("nan")}, {"bid": "10"}, 5])
+def test_who_sends_what_is_no_quote_has_none(nonsense):
+    manager = MultiSourceDataManager(sources=[Able({"SPY": nonsense}), Able({"SPY": {"ask": 2.0}})])
+    assert manager.blocking.quotes("SPY") == {"SPY": {"ask": 2.0}}
+    alone = MultiSourceDataManager(sources=[Able({"SPY": nonsense})])
+    with pytest.raises(NoDataError, match="memory sent no quote of SPY"):
+        alone.blocking.quotes("SPY")
+
+
 def test_a_quote_that_nobody_has_is_not_left_out_in_silence():
     manager = MultiSourceDataManager(sources=[Able({"SPY": {"bid": 1.0}})])
     with pytest.raises(NoDataError, match="no source has quotes of QQQ") as caught:

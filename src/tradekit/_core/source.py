@@ -18,6 +18,7 @@ from .candidate import Candidate
 from .clock import Clock, SystemClock, to_ns
 from .doors import Interface, breach
 from .figures import count
+from .quotes import quote_of
 from .request import BarsRequest, Capabilities, Fetched, as_symbols, refuse
 from .timeframe import Timeframe
 
@@ -216,17 +217,19 @@ class DataSource(Interface):
         Returns
         -------
         dict of str to mapping
-            ``bid``, ``ask`` and their sizes by symbol.
+            By symbol, ``bid``, ``ask``, ``bid_size`` and ``ask_size``, and what else it tells. A
+            side that nobody is on is left out, and so is a symbol without any.
 
         Raises
         ------
         SourceError
-            When the source cannot quote.
+            When the source cannot quote, or sends what is no quote.
         """
-        found = await heard(self, "_quotes", self._quotes, as_symbols(symbols))
+        names = as_symbols(symbols)
+        found = await heard(self, "_quotes", self._quotes, names)
         if not isinstance(found, Mapping):
             raise breach(self, "_quotes answered otherwise", "quotes by symbol", repr(found))
-        return dict(found)
+        return {name: quote_of(self, name, found[name]) for name in names if name in found}
 
     @final
     async def stream(self, symbols: str | Sequence[str], timeframe: str) -> AsyncIterator[Bar]:

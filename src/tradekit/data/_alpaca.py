@@ -275,7 +275,8 @@ class AlpacaSource(Remote):
         if coins:
             asked = alpaca.CryptoLatestQuoteRequest(symbol_or_symbols=coins)
             found |= self._said(lambda: self._clients.coins.get_crypto_latest_quote(asked))
-        return {symbol: sides(said, _SIDES) for symbol, said in found.items() if said is not None}
+        told = {symbol: sides(said, _SIDES) for symbol, said in found.items() if said is not None}
+        return {symbol: quote for symbol, quote in told.items() if quote}
 
     def _screen(self, category: str, top: int) -> Any:
         alpaca = vendor()
