@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tradekit import Bars, Timeframe, calendar_for
-from tradekit.data._soundness import contradicts, impossible, off_grid, relabelled
+from tradekit.data._soundness import contradicts, far_apart, impossible, off_grid, relabelled
 
 OPEN = np.datetime64("2024-03-08T14:30", "ns")
 
@@ -124,6 +124,74 @@ def test_a_corrected_bar_is_no_contradiction():
 def test_what_has_nothing_in_common_does_not_contradict():
     bars = days(10, 11, 12, 13)
     assert contradicts(bars[:2], bars[2:]) is None
+
+
+def single(dates, times, timeframe="5Min", zone="America/New_York"):
+    """A bar on each of these dates, at these times of day in a zone."""
+    moments = [pd.Timestamp(f"{d}T{t}", tz=zone) for d, t in zip(dates, times, strict=True)]
+    time, one = pd.DatetimeIndex(moments).as_unit("ns").asi8, np.ones(len(moments))
+    return Bars("THIN", timeframe, time, one, one, one, one, one)
+
+
+# The clocks change on 10 March 2024; the 3rd of July closes at 13:00.
+SPRING = "2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12"
+SUMMER = "2024-07-02", "2024-07-03", "2024-07-05", "2024-07-08"
+
+
+@pytest.mark.parametrize("timeframe", ["1Min", "5Min", "1Hour", "2Hour"])
+@pytest.mark.parametrize(
+    ("dates", "times", "zone"),
+    [
+        (SPRING, ["00:00"] * 4, "America/New_York"),
+        (SPRING, ["09:30"] * 4, "America/New_York"),
+        (SPRING, ["16:00"] * 4, "America/New_York"),
+        (SPRING, ["00:00"] * 4, "UTC"),
+        (SPRING, ["21:00"] * 4, "UTC"),
+        (SUMMER, ["16:00", "13:00", "16:00", "16:00"], "America/New_York"),
+    ],
+)
+def test_days_that_are_told_as_minutes_share_the_open_or_a_time_out_of_hours(
+    dates, times, zone, timeframe
+):
+    assert far_apart(single(dates, times, timeframe, zone))
+
+
+@pytest.mark.parametrize("timeframe", ["1Min", "5Min", "1Hour"])
+@pytest.mark.parametrize(
+    ("dates", "times"),
+    [
+        (SPRING, ["10:30", "11:30", "10:30", "12:30"]),
+        (SPRING, ["09:30", "09:30", "10:30", "09:30"]),
+        (SPRING, ["11:30"] * 4),
+        (SUMMER, ["15:59", "12:59", "15:59", "15:59"]),  # in the closing auction
+    ],
+)
+def test_a_symbol_that_trades_once_a_day_within_the_session_is_thin(dates, times, timeframe):
+    assert not far_apart(single(dates, times, timeframe))
+
+
+def test_two_bars_are_too_few_and_two_on_one_day_are_minutes():
+    assert not far_apart(single(SPRING[:2], ["09:30", "09:30"]))
+    assert not far_apart(single(["2024-03-08", *SPRING[1:]], ["09:30", "09:35", "09:30", "09:30"]))
+
+
+# Monday the 27th of May was a holiday, and so was Friday the 29th of March.
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["2024-05-13", "2024-05-20", "2024-05-27"],  # by the calendar's Monday
+        ["2024-05-13", "2024-05-20", "2024-05-28"],  # by the first session
+        ["2024-03-22", "2024-03-28", "2024-04-05"],  # by the last session
+        ["2024-03-22", "2024-03-29", "2024-04-05"],  # by the calendar's Friday
+    ],
+)
+def test_weeks_that_are_told_as_days_have_all_the_same_place_in_the_week(dates):
+    assert far_apart(single(dates, ["00:00"] * 3, "1Day"))
+
+
+def test_a_symbol_that_trades_once_a_week_on_any_day_is_thin():
+    dates = ["2024-05-14", "2024-05-23", "2024-05-29"]
+    assert not far_apart(single(dates, ["00:00"] * 3, "1Day"))
 
 
 def test_days_are_on_no_grid():

@@ -11,13 +11,14 @@ from math import gcd, log
 import numpy as np
 
 from .._core.bars import Bars
-from .._core.calendar import calendar_for
-from .._core.columns import Bool, Float, Int
-from .._core.days import weeks
+from .._core.calendar import Calendar, calendar_for
+from .._core.columns import Bool, Dates, Float, Int
+from .._core.days import weekdays, weeks
 from .._core.timeframe import Timeframe
 
 # Vendors label hours by the clock, which no session of theirs begins by.
 _HOUR = 3600 * 10**9
+_DAY, _WEEK = Timeframe("1Day"), Timeframe("1Week")
 # Fewer bars than this may lie far apart by chance, and so many tell; longer ones than this lie a
 # day apart anyway.
 _SEVERAL, _TELLING, _SEVERAL_A_DAY = 3, 10, Timeframe("2Hour")
@@ -56,7 +57,10 @@ def off_grid(bars: Bars) -> Int:
 
 
 def far_apart(bars: Bars) -> bool:
-    """Tell whether bars that should come several a day come one a day, or days one a week.
+    """Tell whether bars of days are told as shorter ones, or bars of weeks as days.
+
+    They come one a day, all at its open or all at one time out of hours; or one a week, all at one
+    place in it. Where that varies, it is a symbol that hardly trades.
 
     Parameters
     ----------
@@ -70,9 +74,31 @@ def far_apart(bars: Bars) -> bool:
     """
     if len(bars) < _SEVERAL or not (bars.timeframe <= _SEVERAL_A_DAY or bars.timeframe == "1Day"):
         return False
-    days = calendar_for(bars.calendar).dates(bars.time[-_TELLING:])
-    period = days.astype(np.int64) if bars.timeframe.is_intraday else weeks(days)
+    calendar, time = calendar_for(bars.calendar), bars.time[-_TELLING:]
+    days = calendar.dates(time)
+    if bars.timeframe.is_intraday:
+        return _one_each(days.astype(np.int64)) and _at_one_time(calendar, time, days)
+    return _one_each(weeks(days)) and _at_one_place(calendar, time, days)
+
+
+def _one_each(period: Int) -> bool:
     return bool(np.diff(period).all())
+
+
+def _at_one_time(calendar: Calendar, time: Int, days: Dates) -> bool:
+    """By the clock of the exchange or that of UTC, or after the close, early on half days."""
+    session = calendar.locate(time)
+    if ((session >= 0) & (time != calendar.opens[session])).any():
+        return False  # within the session nobody labels days by anything but its open
+    midnights, closes = calendar.labels(days), calendar.close_time(time, _DAY)
+    return not all(np.ptp(since) for since in (time - midnights, time % _DAY.ns, time - closes))
+
+
+def _at_one_place(calendar: Calendar, time: Int, days: Dates) -> bool:
+    """By the day of the week, or by its first or last session."""
+    since_first = calendar.session(time, _DAY) - calendar.session(time, _WEEK)
+    until_last = calendar.close_time(time, _WEEK) - calendar.close_time(time, _DAY)
+    return not all(np.ptp(place) for place in (weekdays(days), since_first, until_last))
 
 
 def impossible(bars: Bars) -> int | None:
