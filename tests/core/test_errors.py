@@ -88,7 +88,16 @@ def test_a_source_error_says_whether_asking_again_may_help(kind, may_pass):
 
 def test_a_rate_limit_carries_how_long_to_wait():
     assert RateLimitError("slow down", retry_after=2.5).retry_after == 2.5
+    assert RateLimitError("slow down", retry_after=0).retry_after == 0
     assert RateLimitError("slow down").retry_after is None
+
+
+@pytest.mark.parametrize("told", [float("inf"), float("nan"), -5, "7", True, 10**400])
+def test_a_wait_that_is_none_does_not_hide_the_rate_limit(told):
+    error = RateLimitError("slow down", retry_after=told, source="alpaca")
+    assert (error.retry_after, error.fault, error.source) == (None, "rate_limit", "alpaca")
+    assert error.__notes__ == [f"retry_after={told!r} is no number of seconds to wait"]
+    assert not hasattr(RateLimitError("slow down", retry_after=7), "__notes__")
 
 
 @pytest.mark.parametrize(

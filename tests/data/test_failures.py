@@ -70,12 +70,26 @@ def test_what_a_client_raises_is_sorted_too(error, fault):
         ({"retry-after": "-1"}, 0.0),
         ({"Retry-After": "Fri, 08 Mar 2024 18:02:00 GMT"}, 120.0),
         ({"X-RateLimit-Reset": f"{NOW.at.timestamp() + 12:.0f}"}, 12.0),
+        ({"Retry-After": "Fri Mar  8 18:02:00 2024"}, 120.0),  # HTTP's oldest date has no zone
+        ({"X-RateLimit-Reset": f"{NOW.at.timestamp() * 1000 + 12_000:.0f}"}, 12.0),
+        ({"X-RateLimit-Reset": f"{NOW.at.timestamp() - 1:.0f}"}, 0.0),
+        ({"Retry-After": "86400"}, 86400.0),
+        ({"Retry-After": "soon", "X-RateLimit-Reset": f"{NOW.at.timestamp() + 12:.0f}"}, 12.0),
         ({"Retry-After": "soon"}, None),
         ({}, None),
     ],
 )
 def test_how_long_to_wait_is_read_as_it_is_told(headers, seconds):
     assert Shop()._refusal(429, "", headers).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["inf", "nan", "-inf", "1e300", "1e15", "86401", "Sun, 10 Mar 2024 18:00:00 GMT", "", "٣ days"],
+)
+@pytest.mark.parametrize("header", ["Retry-After", "X-RateLimit-Reset"])
+def test_a_wait_beyond_a_day_is_no_statement(header, told):
+    assert Shop()._refusal(429, "", {header: told}).retry_after is None
 
 
 def failed(send):

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from math import inf
+from numbers import Real
 from typing import Any
 
 
@@ -132,7 +134,8 @@ class RateLimitError(SourceError):
     problem : str
         One sentence without a full stop.
     retry_after : float, optional
-        Seconds to wait, when it said how long.
+        Seconds to wait, when it said how long. What is no finite number from zero is no statement:
+        it becomes None, and a note of the error, which must not give way to one about its making.
     **facts : object
         As for `SourceError`.
 
@@ -145,7 +148,20 @@ class RateLimitError(SourceError):
     default_fault = "rate_limit"
 
     def __init__(self, problem: str, *, retry_after: float | None = None, **facts: Any) -> None:
-        super().__init__(problem, retry_after=retry_after, **facts)
+        seconds = _seconds(retry_after)
+        super().__init__(problem, retry_after=seconds, **facts)
+        if seconds is None and retry_after is not None:
+            self.add_note(f"retry_after={retry_after!r} is no number of seconds to wait")
+
+
+def _seconds(told: object) -> float | None:
+    if not isinstance(told, Real) or isinstance(told, bool):
+        return None
+    try:
+        seconds = float(told)
+    except OverflowError:  # a whole number beyond all floats
+        return None
+    return seconds if 0 <= seconds < inf else None
 
 
 class CredentialsError(SourceError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from .._core.clock import Clock
@@ -12,6 +13,8 @@ from .._core.errors import CredentialsError, NoDataError, RateLimitError, Source
 
 # What vendors say when the keys are good and their plan is not.
 _PLAN = re.compile(r"subscri|permi|upgrade|entitle|\bplan\b", re.IGNORECASE)
+# Budgets are of minutes, hours and days: who asks for a longer rest was misread.
+_LONGEST = 86400.0
 
 
 class Failures:
@@ -125,15 +128,12 @@ class Failures:
 
 
 def _wait(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait, as ``Retry-After`` gives them or as the moment of ``X-RateLimit-Reset``."""
+    """Seconds to wait, by ``Retry-After`` or else ``X-RateLimit-Reset``, where one can be read."""
     told = {name.lower(): value for name, value in headers.items()}
-    try:
-        if "retry-after" in told:
-            return _seconds(told["retry-after"], now)
-        if "x-ratelimit-reset" in told:
-            return max(0.0, float(told["x-ratelimit-reset"]) - now.timestamp())
-    except ValueError:
-        pass  # nothing that can be read: then nobody knows how long
+    for name, read in (("retry-after", _seconds), ("x-ratelimit-reset", _until)):
+        with suppress(KeyError, ValueError, OverflowError):
+            if abs(seconds := read(told[name], now)) <= _LONGEST:  # NaN never is
+                return max(0.0, seconds)
     return None
 
 
@@ -142,6 +142,13 @@ def _seconds(told: str, now: datetime) -> float:
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, float(told))
+        return float(told)
     except ValueError:
-        return max(0.0, (parsedate_to_datetime(told) - now).total_seconds())
+        date = parsedate_to_datetime(told)
+        return (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+
+
+def _until(told: str, now: datetime) -> float:
+    """Read ``X-RateLimit-Reset``, a moment that some tell in seconds and some in milliseconds."""
+    moment = float(told)
+    return min((moment - now.timestamp(), moment / 1000 - now.timestamp()), key=abs)
