@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import timedelta
 
@@ -70,6 +71,34 @@ def test_whoever_breaks_the_contract_fails_without_another_try():
     assert "memory is broken: got wrong answer" in str(error)
     assert not error.retryable
     assert type(error.__cause__) is ContractError
+
+
+class PanicError(BaseException):
+    """As a client raises it that is written in Rust."""
+
+
+@pytest.mark.parametrize(
+    ("error", "got"), [(PanicError("rust"), "rust"), (GeneratorExit(), r"GeneratorExit\(\)")]
+)
+def test_whatever_a_source_breaks_with_is_its_own_affair(error, got):
+    async def panic():
+        raise error
+
+    async def main():
+        return await within(1, SOURCE, [panic()])
+
+    (told,) = asyncio.run(main())
+    assert re.search(f"memory is broken: got {got}", str(told))
+    assert told.__cause__ is error
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_interruptions_pass_through(interruption):
+    async def interrupted():
+        raise interruption
+
+    with pytest.raises(interruption):
+        asyncio.run(within(1, SOURCE, [interrupted()]))
 
 
 def test_a_caller_who_gives_up_ends_the_work():

@@ -99,6 +99,11 @@ def outcome(task: asyncio.Task[T], source: DataSource) -> T | SourceError:
     -------
     object
         What it gave, or the error.
+
+    Raises
+    ------
+    KeyboardInterrupt, SystemExit
+        When somebody ends the program meanwhile.
     """
     name = source_name(source)
     if task.cancelled():
@@ -108,9 +113,11 @@ def outcome(task: asyncio.Task[T], source: DataSource) -> T | SourceError:
         return task.result()
     if isinstance(error, SourceError):
         return error
-    if not isinstance(error, Exception):
+    if isinstance(error, KeyboardInterrupt | SystemExit):
         raise error
-    told = SourceError(f"{name} is broken", retryable=False, got=str(error), source=name)
+    # Anything else is the source's own affair, a panic of a client written in Rust as well.
+    got = str(error) or repr(error)
+    told = SourceError(f"{name} is broken", retryable=False, got=got, source=name)
     told.__cause__ = error
     return told
 
