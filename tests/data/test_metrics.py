@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ def bars(symbol, **known):
 
 
 def test_everything_begins_at_nothing_and_is_named_all_the_same():
-    assert Metrics(CLOCK).plain(["a"]) == {
+    assert Metrics(CLOCK).plain(["a"], 0) == {
         "asked": 0,
         "answered": 0,
         "unanswered": 0,
@@ -29,6 +30,7 @@ def test_everything_begins_at_nothing_and_is_named_all_the_same():
         "disk_hits": 0,
         "shared": 0,
         "stale": 0,
+        "requests": 0,
         "sources": {
             "a": {
                 "calls": 0,
@@ -46,13 +48,15 @@ def test_questions_are_counted_by_symbol_and_a_hit_is_asked_and_answered():
     metrics = Metrics(CLOCK)
     metrics.memory_hit()
     metrics.memory_hit(2)
-    metrics.asked(4)
-    metrics.answers(
-        Fetched({"A": bars("A"), "B": bars("B", stale_since=NOW)}, {"C": GONE, "D": GONE})
-    )
+    answer = Fetched({"A": bars("A"), "B": bars("B", stale_since=NOW)}, {"C": GONE, "D": GONE})
+
+    async def give():
+        return answer
+
+    assert asyncio.run(metrics.counted(4, give())) is answer
     metrics.shared(2)
     metrics.disk_hit()
-    plain = metrics.plain([])
+    plain = metrics.plain([], 9)
     assert plain.pop("sources") == {}
     assert plain == {
         "asked": 3 + 4,
@@ -62,6 +66,7 @@ def test_questions_are_counted_by_symbol_and_a_hit_is_asked_and_answered():
         "disk_hits": 1,
         "shared": 2,
         "stale": 1,
+        "requests": 9,
     }
 
 
@@ -71,7 +76,7 @@ def test_calls_and_comparisons_are_counted_by_source():
     metrics.called("a", symbols=1, answered=1, seconds=0.5, hedged=True, errors=[LATE])
     for agreed in (True, True, False):
         metrics.compared("a", agreed)
-    plain = metrics.plain(["a"])
+    plain = metrics.plain(["a"], 0)
     assert plain["sources"] == {
         "a": {
             "calls": 2,
@@ -88,7 +93,7 @@ def test_calls_and_comparisons_are_counted_by_source():
 def test_what_was_given_out_does_not_count_on():
     metrics = Metrics(CLOCK)
     metrics.called("a", symbols=1, answered=0, seconds=0.1, errors=[LATE])
-    before = metrics.plain(["a"])
+    before = metrics.plain(["a"], 0)
     metrics.called("a", symbols=1, answered=0, seconds=0.1, errors=[LATE])
     metrics.compared("a", True)
     assert before["sources"]["a"]["faults"] == {"late": 1}
@@ -120,7 +125,7 @@ def test_a_listener_that_fails_stops_nothing(caplog):
     metrics = Metrics(CLOCK, fail)
     with caplog.at_level(logging.ERROR, logger="tradekit.data"):
         metrics.called("a", symbols=1, answered=1, seconds=0.1)
-    assert metrics.plain(["a"])["sources"]["a"]["calls"] == 1
+    assert metrics.plain(["a"], 0)["sources"]["a"]["calls"] == 1
     assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
@@ -133,6 +138,6 @@ def test_no_count_of_any_thread_is_lost():
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(2_000)))
-    plain = metrics.plain(["a"])
+    plain = metrics.plain(["a"], 0)
     assert plain["memory_hits"] == plain["sources"]["a"]["calls"] == 2_000
     assert plain["sources"]["a"]["faults"] == {"late": 2_000}

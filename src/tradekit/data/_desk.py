@@ -105,7 +105,8 @@ class Desk:
         if not symbols:
             return Fetched()
         request = BarsRequest(symbols, timeframe, limit=limit, adjustment=terms.adjustment)
-        return await self._once(request, terms, fly)
+        asked = self._once(request, terms, fly)
+        return await self._panel.metrics.counted(len(request.symbols), asked)
 
     async def past(self, request: BarsRequest, terms: Terms) -> Fetched:
         """Give bars of the past, each symbol's asked for once however many want it now.
@@ -134,10 +135,12 @@ class Desk:
             lasting, trusted = terms.cache_duration, terms.trusted
             if entry := self._found(self._past, question, 1, lasting, trusted):
                 kept |= dict.fromkeys(question.symbols, entry.bars)
+        self._panel.metrics.memory_hit(len(kept))
         missing = tuple(symbol for symbol in request.symbols if symbol not in kept)
         if not missing:
             return Fetched(kept)
-        fetched = await self._once(attrs.evolve(request, symbols=missing), terms, fly)
+        asked = self._once(attrs.evolve(request, symbols=missing), terms, fly)
+        fetched = await self._panel.metrics.counted(len(missing), asked)
         return Fetched({**kept, **fetched.bars}, fetched.failures)
 
     async def discover(self, category: str, limit: int, terms: Terms) -> tuple[Candidate, ...]:
@@ -256,8 +259,10 @@ class Desk:
         fly: Callable[[tuple[str, ...]], Awaitable[Answers]],
     ) -> Fetched:
         """Share each symbol's question with all who ask it now, in whatever thread and loop."""
+        own: set[BarsRequest] = set()
 
         async def flown(asked: tuple[BarsRequest, ...]) -> dict[BarsRequest, Bars | SourceError]:
+            own.update(asked)
             answers = await fly(tuple(symbol for each in asked for symbol in each.symbols))
             return {each: answers[symbol] for each in asked for symbol in each.symbols}
 
@@ -269,6 +274,7 @@ class Desk:
             return Fetched(
                 failures={symbol: _held_up(symbol, seconds) for symbol in request.symbols}
             )
+        self._panel.metrics.shared(len(request.symbols) - len(own))
         return _sorted(
             {symbol: answer for each, answer in shared.items() for symbol in each.symbols}
         )

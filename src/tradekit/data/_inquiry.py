@@ -63,8 +63,10 @@ class Inquiry:
             Whose bars say whether trades may be opened on them.
         """
         ends = monotonic() + terms.timeout.total_seconds()
-        before = {**await self._on_disk(request, known or {}), **(known or {})}
-        failover = await self._panel.ask(request, terms, known=before)
+        on_disk = await self._on_disk(request, known or {})
+        failover = await self._panel.ask(request, terms, known={**on_disk, **(known or {})})
+        givers = {symbol: each.giver for symbol, each in on_disk.items()}
+        self._panel.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
         await self._jury.judge(failover, terms, ends)
         self._put_away(failover)
         self._vouch(failover, terms)

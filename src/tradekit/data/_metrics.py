@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -50,7 +50,7 @@ class Metrics:
     >>> metrics.called("yahoo", symbols=2, answered=1, seconds=0.2)
     {'time': '2024-03-08T15:00:00+00:00', 'source': 'yahoo', 'symbols': 2, 'answered': 1,
      'seconds': 0.2, 'hedged': False, 'faults': []}
-    >>> metrics.plain(["yahoo"])["sources"]["yahoo"]["calls"]
+    >>> metrics.plain(["yahoo"], requests=2)["sources"]["yahoo"]["calls"]
     1
     """
 
@@ -75,18 +75,30 @@ class Metrics:
         with self._lock:
             self._questions["shared"] += symbols
 
-    def asked(self, symbols: int) -> None:
-        """Count symbols that memory did not have at once."""
+    async def counted(self, symbols: int, answer: Awaitable[Fetched]) -> Fetched:
+        """Wait for the answer of so many symbols that were not at hand, and count what it brings.
+
+        Parameters
+        ----------
+        symbols : int
+            How many are asked for.
+        answer : awaitable
+            To all of them.
+
+        Returns
+        -------
+        Fetched
+            What it gives.
+        """
         with self._lock:
             self._questions["asked"] += symbols
-
-    def answers(self, fetched: Fetched) -> None:
-        """Count what came of symbols that memory did not have at once."""
+        fetched = await answer
         stale = sum(bars.stale_since is not None for bars in fetched.bars.values())
         with self._lock:
             self._questions["answered"] += len(fetched.bars)
             self._questions["unanswered"] += len(fetched.failures)
             self._questions["stale"] += stale
+        return fetched
 
     def called(
         self,
@@ -138,18 +150,20 @@ class Metrics:
             checks = self._sources.setdefault(source, _Calls()).cross_checks
             checks["agreed" if agreed else "differed"] += 1
 
-    def plain(self, names: Sequence[str]) -> dict[str, Any]:
+    def plain(self, names: Sequence[str], requests: int) -> dict[str, Any]:
         """Give all counters, as plain data.
 
         Parameters
         ----------
         names : sequence of str
             Of the sources, whether they were ever asked or not.
+        requests : int
+            How many went to them, which they count themselves.
 
         Returns
         -------
         dict
-            As `MultiSourceDataManager.metrics` explains it, but for what the budgets know.
+            As `MultiSourceDataManager.metrics` explains it.
         """
         with self._lock:
             questions = {name: self._questions[name] for name in _QUESTIONS}
@@ -158,4 +172,4 @@ class Metrics:
             questions[name] += questions["memory_hits"]
         for calls in sources.values():
             calls |= {name: dict(calls[name]) for name in ("faults", "cross_checks")}
-        return {**questions, "sources": sources}
+        return {**questions, "requests": requests, "sources": sources}

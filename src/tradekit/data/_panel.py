@@ -179,7 +179,7 @@ class Panel:
 
     def counted(self) -> dict[str, Any]:
         """Give what was asked and answered so far, as plain data."""
-        return {**self.metrics.plain(self.names), "requests": self.book.requests()}
+        return self.metrics.plain(self.names, self.book.requests())
 
     def reset(self, source: DataSource | str) -> None:
         """Begin anew with a source, or try once more to make it.
