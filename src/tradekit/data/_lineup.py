@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from .. import plugins
 from .._core.answers import source_name
-from .._core.clock import Clock
+from .._core.clock import Clock, SystemClock
 from .._core.errors import SourceError, UsageError
 from .._core.source import DataSource
 
@@ -148,6 +149,35 @@ class Lineup:
             return SourceError(
                 f"{name} cannot be made", retryable=False, got=got, hint=hint, source=name
             )
+
+
+def lineup_of(
+    sources: Any, keys: tuple[str | None, str | None], clock: Clock | None
+) -> tuple[Lineup, Clock]:
+    """Line up what a user hands in, or the usual sources, and choose the clock.
+
+    Parameters
+    ----------
+    sources : sequence of DataSource or str, or one of them, optional
+        None means the usual ones.
+    keys : tuple of str
+        Alpaca's, for the usual ones.
+    clock : Clock, optional
+        Else that of the first source that is handed in, else the machine's.
+
+    Returns
+    -------
+    tuple of Lineup and Clock
+        The sources, and what time it is.
+    """
+    if sources is None:
+        clock = clock or SystemClock()
+        return Lineup(usual_sources(*keys, clock)), clock
+    several = isinstance(sources, Iterable) and not isinstance(sources, str | DataSource)
+    listed = list(sources) if several else [sources]
+    own = (source.clock for source in listed if isinstance(source, DataSource))
+    clock = clock or next(own, SystemClock())
+    return Lineup(chosen_sources(listed, clock)), clock
 
 
 def _status(name: str, made: DataSource | SourceError) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,7 +15,7 @@ from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.blocking import Blocking
 from .._core.candidate import Candidate
-from .._core.clock import Clock, SystemClock
+from .._core.clock import Clock
 from .._core.errors import NoDataError, UsageError
 from .._core.event import SourceStatusChanged
 from .._core.figures import count
@@ -26,7 +25,8 @@ from .._core.timeframe import Timeframe
 from ._archive import Archive
 from ._cache import Entry
 from ._desk import Desk
-from ._lineup import Lineup, chosen_sources, usual_sources
+from ._lineup import lineup_of
+from ._metrics import OnCall
 from ._panel import Panel
 from ._second_opinion import TOLERANCE
 from ._secret import Secret
@@ -47,10 +47,9 @@ class MultiSourceDataManager:
     one. Six attempts are made over the sources within one deadline. Beside one that takes longer
     than nineteen times out of twenty, the next is asked too, if its budget can spare it.
 
-    Each symbol's bars come from one source, which they name; nothing is spliced. The newest bars
-    are kept in memory until the next bar is due; then their source is asked for the end alone, and
-    for all of them where it has rewritten their history. Who asks for the same at once shares one
-    question, over threads and event loops.
+    Each symbol's bars come from one source, which they name; nothing is spliced. The newest are
+    kept in memory until the next is due; then their source is asked for the end alone, and for all
+    where it has rewritten history. Who asks for the same at once shares one question, over threads.
 
     Parameters
     ----------
@@ -71,6 +70,9 @@ class MultiSourceDataManager:
     on_change : callable, optional
         Called with a `SourceStatusChanged` event when a source is disabled, restored, quarantined
         or contested, or when another one answers than before.
+    on_call : callable, optional
+        Called with a dict as each call for bars ends: ``time``, ``source``, how many ``symbols``,
+        how many ``answered``, ``seconds``, ``hedged`` (beside a late one), ``faults`` by word.
     max_errors_before_disable : int
         After so many failed calls in a row a source is left alone for ``cool_down``; then one call
         tries it. An unknown symbol is no failure. May be changed at any time, as most others.
@@ -131,6 +133,7 @@ class MultiSourceDataManager:
         adjustment: Asked = "all",
         timeout: timedelta = timedelta(seconds=8),
         on_change: Callable[[SourceStatusChanged], None] | None = None,
+        on_call: OnCall | None = None,
         max_errors_before_disable: int = 5,
         cache_duration: timedelta = timedelta(minutes=5),
         cool_down: timedelta | None = timedelta(minutes=1),
@@ -144,21 +147,14 @@ class MultiSourceDataManager:
     ) -> None:
         keys = Secret.of(alpaca_key), Secret.of(alpaca_secret)
         del alpaca_key, alpaca_secret  # nobody who looks at this frame sees them
-        listed = _listed(sources)
-        own = (source.clock for source in listed or () if isinstance(source, DataSource))
-        self.clock = clock or next(own, SystemClock())
+        lineup, self.clock = lineup_of(sources, keys, clock)
         self.adjustment, self.timeout = adjustment, timeout
         self.max_errors_before_disable = max_errors_before_disable
         self.cache_duration, self.cool_down = cache_duration, cool_down
         self.cross_check, self.unconfirmed, self.tolerance = cross_check, unconfirmed, tolerance
         self.max_stale, self.trusted = max_stale, trusted
         self.last_failure: NoDataError | None = None
-        lineup = Lineup(
-            usual_sources(*keys, self.clock)
-            if listed is None
-            else chosen_sources(listed, self.clock)
-        )
-        self._panel = Panel(lineup, self.clock, on_change)
+        self._panel = Panel(lineup, self.clock, on_change, on_call)
         self._desk = Desk(self._panel, self.clock, seed, Archive.of(disk_cache))
         self._terms()  # wrong ones are refused at once
         self._unanswered: set[tuple[str, str]] = set()
@@ -196,7 +192,8 @@ class MultiSourceDataManager:
             frame = entry.frame(limit) if entry else (await self.fetch(*asked, limit)).to_frame()
         except NoDataError as error:
             self.last_failure = error
-            log.log(DEBUG if asked in self._unanswered else WARNING, "%s", error)
+            level = logging.DEBUG if asked in self._unanswered else logging.WARNING
+            log.log(level, "%s", error)
             self._unanswered.add(asked)  # said once, until there is an answer again
             return None
         self._unanswered.discard(asked)
@@ -226,9 +223,8 @@ class MultiSourceDataManager:
         """
         if entry := self._kept(symbol, timeframe, limit):
             return entry.newest(limit)
-        return (await self._desk.newest((symbol,), Timeframe(timeframe), limit, self._terms()))[
-            symbol
-        ]
+        names, length = (symbol,), Timeframe(timeframe)
+        return (await self._desk.newest(names, length, limit, self._terms()))[symbol]
 
     async def fetch_many(
         self, symbols: Sequence[str], timeframe: str, lookback: int, end: datetime | None = None
@@ -261,13 +257,11 @@ class MultiSourceDataManager:
         kept = {s: entry.newest(most) for s in names if (entry := self._kept(s, length, most))}
         missing = [symbol for symbol in names if symbol not in kept]
         fetched = await self._desk.newest(missing, length, most, self._terms())
-        bars = {**kept, **fetched.bars}
+        bars = kept | fetched.bars
         return Fetched({s: bars[s] for s in names if s in bars}, fetched.failures)
 
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
         """Ask which symbols the sources propose; the first that proposes any is heard.
-
-        What fails here says nothing of a source's bars, and leaves its health alone.
 
         Parameters
         ----------
@@ -291,8 +285,6 @@ class MultiSourceDataManager:
 
     async def quotes(self, symbols: str | Sequence[str]) -> dict[str, Mapping[str, float]]:
         """Ask for the latest bid and ask; each symbol's come from the first source that has them.
-
-        What fails here says nothing of a source's bars, and leaves its health alone.
 
         Parameters
         ----------
@@ -365,6 +357,19 @@ class MultiSourceDataManager:
         """
         return self._panel.health()
 
+    def metrics(self) -> dict[str, Any]:
+        """Count what was asked and answered so far, as plain data.
+
+        Returns
+        -------
+        dict
+            By symbol ``asked``, ``answered``, ``unanswered``, of these ``memory_hits``,
+            ``disk_hits`` (but for the end), ``shared`` with other callers and ``stale``; all
+            ``requests`` to providers; and of each in ``sources`` its ``calls`` for bars, their
+            ``symbols``, of these ``answered``, ``hedges``, ``faults`` by word, ``cross_checks``.
+        """
+        return self._panel.counted()
+
     def reset_data_source(self, source: DataSource | str) -> None:
         """Begin anew with a source, as if it had never failed; one that was absent is tried again.
 
@@ -382,19 +387,14 @@ class MultiSourceDataManager:
 
     def _kept(self, symbol: str, timeframe: str, limit: int) -> Entry | None:
         if not isinstance(symbol, str):
-            got, hint = repr(symbol), "fetch_many(symbols, timeframe, lookback)"
-            raise UsageError("one symbol at a time", expected="a name", got=got, hint=hint)
+            hint = "fetch_many(symbols, timeframe, lookback)"
+            raise UsageError("one symbol at a time", got=repr(symbol), hint=hint)
         most = count(limit, "a limit counts bars", "limit=300")
         key = symbol, Timeframe(timeframe), self.adjustment
-        return self._desk.kept(key, most, self.cache_duration, self.trusted)
+        if entry := self._desk.kept(key, most, self.cache_duration, self.trusted):
+            self._panel.metrics.memory_hit()
+        return entry
 
     def _terms(self) -> Terms:
         # Of attributes that anybody may have changed meanwhile.
         return Terms(**{field.name: getattr(self, field.name) for field in attrs.fields(Terms)})
-
-
-def _listed(sources: Any) -> list[Any] | None:
-    if sources is None:
-        return None
-    several = isinstance(sources, Iterable) and not isinstance(sources, str | DataSource)
-    return list(sources) if several else [sources]
