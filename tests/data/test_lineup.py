@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
-from tradekit import FixedClock, SystemClock, UsageError
+from tradekit import ContractError, FixedClock, SystemClock, UsageError
 from tradekit.data import MemorySource, SimulatedSource
 from tradekit.data._lineup import Lineup, chosen_sources, usual_sources
 
@@ -56,6 +57,40 @@ def test_the_log_says_once_who_is_present_and_why_the_others_are_not(caplog):
 def test_what_is_no_source_is_refused_at_once(sources):
     with pytest.raises(UsageError, match="no such source: expected a DataSource, 'alpaca' or"):
         chosen_sources(sources, CLOCK)
+
+
+class Silent(MemorySource):
+    """It cannot say what it can do."""
+
+    @property
+    def capabilities(self):
+        raise RuntimeError("ask me later")
+
+
+class Vague(MemorySource):
+    """What it says it can do is nothing that can be read."""
+
+    capabilities = None
+
+
+VAGUE = [
+    (Silent, "Silent: capabilities raised: .* got RuntimeError: ask me later"),
+    (Vague, "Vague: capabilities are no Capabilities: expected Capabilities.* got None"),
+]
+
+
+@pytest.mark.parametrize(("kind", "said"), VAGUE)
+def test_who_cannot_say_what_it_can_do_is_refused_at_once(kind, said):
+    with pytest.raises(ContractError, match=said):
+        chosen_sources([kind()], CLOCK)
+
+
+@pytest.mark.parametrize(("kind", "said"), VAGUE)
+def test_who_is_registered_and_cannot_say_what_it_can_do_is_absent(monkeypatch, kind, said):
+    monkeypatch.setattr("tradekit.plugins.load", lambda *_: kind)
+    lineup = Lineup(chosen_sources(["simulated"], CLOCK))
+    assert lineup.present() == {}
+    assert re.search(f"ContractError: {said}", str(lineup.absent()["simulated"]))
 
 
 def test_the_usual_sources_are_alpaca_then_iex_then_yahoo():

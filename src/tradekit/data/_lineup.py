@@ -11,8 +11,9 @@ from typing import Any
 from .. import plugins
 from .._core.answers import source_name
 from .._core.clock import Clock, SystemClock
+from .._core.doors import answer_of, breach
 from .._core.errors import SourceError, UsageError
-from .._core.source import DataSource
+from .._core.source import Capabilities, DataSource
 
 log = logging.getLogger("tradekit.data")
 
@@ -58,6 +59,8 @@ def chosen_sources(sources: Sequence[DataSource | str], clock: Clock) -> dict[st
     ------
     UsageError
         When there are none, or something is neither a source nor the registered name of one.
+    ContractError
+        When a source cannot say what it can do.
     """
     makers: dict[str, Maker] = {}
     for source in sources:
@@ -71,6 +74,7 @@ def chosen_sources(sources: Sequence[DataSource | str], clock: Clock) -> dict[st
 
 def _named(source: DataSource | str, clock: Clock) -> tuple[str, Maker]:
     if isinstance(source, DataSource):
+        _check(source)
         return source_name(source), lambda: source
     if not isinstance(source, str) or source not in plugins.names("sources"):
         raise _no_source(repr(source))
@@ -82,10 +86,19 @@ def _maker(name: str, clock: Clock, *keys: str | None) -> Maker:
         source = plugins.load("sources", name)(*keys)
         if not isinstance(source, DataSource):
             raise _no_source(f"{name!r}, which makes a {type(source).__name__}")
+        _check(source)
         source.clock = clock
         return source
 
     return make
+
+
+def _check(source: DataSource) -> None:
+    """Refuse a source that cannot say what it can do: all questions begin with that."""
+    can = answer_of(source, "capabilities", lambda: source.capabilities)
+    if not isinstance(can, Capabilities):
+        problem, expected = "capabilities are no Capabilities", "Capabilities(...)"
+        raise breach(source, problem, expected, repr(can))
 
 
 def _no_source(got: str) -> UsageError:
