@@ -10,6 +10,7 @@ import pytest
 from tradekit import (
     Bars,
     BarsRequest,
+    Capabilities,
     DataSource,
     FixedClock,
     RateLimitError,
@@ -172,6 +173,27 @@ def test_a_provider_that_asks_for_rest_rests_whatever_it_was_asked():
     cause, status = asyncio.run(main())
     assert status == "resting"
     assert cause.startswith("quoting is not asked: resting until")
+
+
+def test_beside_the_bars_too_budgets_are_kept_and_quarantined_sources_asked_last():
+    def quote(panel):
+        async def main():
+            causes = {}
+            answers = panel.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+            return [answer["SPY"]["bid"] async for answer in answers], causes
+
+        return asyncio.run(main())
+
+    first, second = Quoting({"SPY": {"bid": 1.0}}), Quoting({"SPY": {"bid": 2.0}})
+    first.capabilities = Capabilities(calls_per_minute=2)
+    both = panel(first=first, second=second)
+    assert quote(both) == ([1, 2], {})
+    both.book.quarantine("first", None, "the odd one out")
+    assert quote(both) == ([2, 1], {})
+    answers, causes = quote(both)
+    assert answers == [2]
+    assert isinstance(causes["first"], RateLimitError)
+    assert both.counted()["requests"] == 2 + 3
 
 
 def test_who_is_asked_first_is_neither_disabled_nor_quarantined():
