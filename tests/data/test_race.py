@@ -27,6 +27,11 @@ CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
 DOWN = SourceError("gone")
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr("tradekit.data._race._PAUSE", 0.005)
+
+
 def bars(symbol="SPY", count=3):
     newest = np.datetime64("2024-03-08T15:00", "ns")
     times = newest - np.arange(count)[::-1] * np.timedelta64(5, "m")
