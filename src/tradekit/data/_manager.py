@@ -26,7 +26,6 @@ from ._archive import Archive
 from ._cache import Entry
 from ._desk import Desk
 from ._lineup import lineup_of
-from ._metrics import OnCall
 from ._panel import Panel
 from ._second_opinion import TOLERANCE
 from ._secret import Secret
@@ -133,7 +132,7 @@ class MultiSourceDataManager:
         adjustment: Asked = "all",
         timeout: timedelta = timedelta(seconds=8),
         on_change: Callable[[SourceStatusChanged], None] | None = None,
-        on_call: OnCall | None = None,
+        on_call: Callable[[dict[str, Any]], None] | None = None,
         max_errors_before_disable: int = 5,
         cache_duration: timedelta = timedelta(minutes=5),
         cool_down: timedelta | None = timedelta(minutes=1),
