@@ -286,9 +286,10 @@ class Failover:
         try:
             if (bars := parts.whole(part, symbol, answer)) is None:
                 return
-            if error := objection(source, self.request, bars, self.now) or doubt(
-                source, self.request, bars
-            ):
+            if error := objection(source, self.request, bars, self.now):
+                raise error
+            given = self.bars.get(symbol)
+            if (error := self._doubt(source, bars)) and not (given and _alike(bars, given)):
                 raise error
         except SourceError as error:
             heard.errors.append(error)
@@ -298,13 +299,16 @@ class Failover:
     def _judge(self, name: str, source: DataSource, bars: Bars) -> None:
         if error := objection(source, self.request, bars, self.now):
             raise error
-        error = doubt(source, self.request, bars)
-        # Minutes without a trade are many; only where rows were left out may a hole be one of them.
-        if error and (error.fault != "gaps" or bars.dropped):
+        if error := self._doubt(source, bars):
             others = self._doubted.setdefault(bars.symbol, {})
             if not any(_alike(bars, other) for _, other in others.values()):
                 others[name] = source, bars
                 raise error
+
+    def _doubt(self, source: DataSource, bars: Bars) -> SourceError | None:
+        error = doubt(source, self.request, bars)
+        # Minutes without a trade are many; only where rows were left out may a hole be one of them.
+        return None if error and error.fault == "gaps" and not bars.dropped else error
 
     def _nobody(self, symbol: str) -> NoDataError:
         return nobody(
