@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -211,153 +210,21 @@ def test_a_source_is_asked_for_no_more_symbols_than_it_has_calls_for():
     assert failover.answered_by == {"A": "a", "B": "a", "C": "b", "D": "b"}
 
 
-async def turns():
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-class Held(Scripted):
-    """Answers once its gate is opened."""
-
-    async def _fetch(self, request):
-        self.asked.append(request.symbols)
-        self.gate = asyncio.Event()
-        try:
-            await self.gate.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if isinstance(self.script[0], Exception):
-            raise self.script[0]
-        return self.script[0]
-
-
-class Late:
-    """Races that a source which was quick loses, as it has become slow."""
-
-    def __init__(self, answer=None, most=5):
-        self.slow, self.events, self.most = Held("a", answer or bars()), [], most
-        self.sources = {"a": self.slow, "b": Scripted("b", bars())}
-        self.book = HealthBook(CLOCK, self.events.append)
-        self.book.enroll(self.sources)
-        for _ in range(20):
-            self.book.took("a", 1, 0.001)
-
-    async def race(self, seconds=5.0):
-        self.failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
-        race = Race(self.failover, self.sources, self.book, Metrics(CLOCK), seconds)
-        heard = await race.run()
-        self.failover.settle(heard)
-        for name, said in heard.items():
-            self.book.heard(name, said.good, said.bad, self.most, timedelta(minutes=1))
-
-    async def come(self):
-        """Let the slow one answer, and everybody act on that."""
-        self.slow.gate.set()
-        await turns()
-
-    @property
-    def standing(self):
-        return self.book.standings()["a"]
-
-
-def test_a_sound_answer_that_comes_late_takes_the_blame_back_and_changes_no_answer():
-    late = Late(bars(count=3)._replace(feed="of the late one"), most=1)
+def test_a_try_that_failed_teaches_nothing_of_how_long_answers_take():
+    failing = Scripted("a", {"SPY": bars("SPY"), "QQQ": DOWN}, DOWN)
+    failing.batch = True
+    symbols, learnt = ("SPY", "QQQ"), []
 
     async def main():
-        await late.race()
-        assert (late.standing["status"], late.standing["errors"]) == ("disabled", 1)
-        late.failover.refuse("SPY", DOWN)  # as who looks twice at an answer may do
-        before = late.failover.result()
-        await late.come()
-        return before, late.failover.result()
-
-    before, after = asyncio.run(main())
-    assert (late.standing["status"], late.standing["errors"]) == ("ok", 0)
-    assert [event.status for event in late.events] == ["disabled", "restored"]
-    assert late.standing["success"] == late.standing["latency"] == 1
-    assert late.book.patience("a", 1) >= 0.05  # of 21 answers, one took longer than this
-    assert str(after.failures["SPY"]) == str(before.failures["SPY"])
-    assert not after.bars
-    assert "a" not in after.failures["SPY"].causes
-    assert late.slow.cancelled == 0
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [DOWN, NoDataError("who?"), bars(count=1), bars()._replace(adjustment="raw"), bars("QQQ")],
-)
-def test_what_comes_late_and_is_not_sound_says_nothing_more(answer):
-    late = Late(answer)
-
-    async def main():
-        await late.race()
-        before = late.standing
-        await late.come()
-        return before
-
-    assert asyncio.run(main()) == late.standing
-    assert late.standing["errors"] == 1
-
-
-def test_one_late_call_of_a_source_goes_on_and_the_others_are_hung_up_on():
-    late = Late()
-
-    async def main():
-        for cancelled in (0, 1, 2):
-            await late.race()
-            await turns()
-            assert late.slow.cancelled == cancelled
-        assert late.standing["errors"] == 3
+        book = HealthBook(CLOCK, None)
+        book.enroll({"a": failing})
+        book.took = lambda *took: learnt.append(took[:2])
+        failover = Failover(BarsRequest(symbols, "5Min", limit=3), CLOCK)
+        await Race(failover, {"a": failing}, book, Metrics(CLOCK), 5).run()
 
     asyncio.run(main())
-    assert late.slow.cancelled == 3  # the first one, with the event loop
-
-
-def test_a_late_call_goes_on_no_longer_than_the_call_that_it_was_for():
-    late = Late()
-
-    async def main():
-        await late.race(seconds=0.15)
-        assert late.slow.cancelled == 0
-        await asyncio.sleep(0.2)
-        assert late.slow.cancelled == 1
-
-    asyncio.run(main())
-    assert late.standing["errors"] == 1
-
-
-def test_a_late_call_ends_with_a_caller_who_leaves():
-    late = Late()
-
-    async def main():
-        async def ask():
-            await late.race()
-            await asyncio.Event().wait()  # as who asks for a second opinion does
-
-        caller = asyncio.ensure_future(ask())
-        while not late.standing["errors"]:
-            await asyncio.sleep(0.01)
-        assert late.slow.cancelled == 0
-        caller.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await caller
-        await turns()
-        assert late.slow.cancelled == 1
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("answer", [bars(), DOWN])
-def test_a_late_call_dies_with_its_event_loop_without_a_word(answer, caplog):
-    late = Late(answer)
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(late.race())
-    loop.close()
-    late.slow.gate = None
-    gc.collect()
-    asyncio.run(late.race())
-    assert not [record for record in caplog.records if record.name == "asyncio"]
+    assert len(failing.asked) == ATTEMPTS
+    assert learnt == [("a", 2)]
 
 
 def test_who_began_in_the_last_moments_is_no_more_than_a_reason():

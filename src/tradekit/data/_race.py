@@ -9,6 +9,7 @@ from itertools import cycle, islice
 
 import attrs
 
+from .._core.errors import SourceError
 from .._core.source import DataSource
 from ._calls import hang_up, late
 from ._failover import Failover, Heard
@@ -33,6 +34,14 @@ class Attempt:
     hedged: bool
     heard: Heard
     before: tuple[int, int]  # good answers and errors of earlier attempts
+
+    @property
+    def answered(self) -> int:
+        return self.heard.good - self.before[0]
+
+    @property
+    def errors(self) -> list[SourceError]:
+        return self.heard.errors[self.before[1] :]
 
 
 class Race:
@@ -161,7 +170,7 @@ class Race:
             attempt = self._running.pop(task)
             task.result()
             self._count(attempt)
-            if attempt.heard.good:
+            if attempt.answered:
                 self._health.took(attempt.name, attempt.size, self._waited(attempt))
 
     def _close(self) -> None:
@@ -191,14 +200,13 @@ class Race:
 
     def _count(self, attempt: Attempt) -> None:
         """Count a call that nobody waits for any more."""
-        good, errors = attempt.before
         self._metrics.called(
             attempt.name,
             symbols=attempt.size,
-            answered=attempt.heard.good - good,
+            answered=attempt.answered,
             seconds=self._waited(attempt),
             hedged=attempt.hedged,
-            errors=attempt.heard.errors[errors:],
+            errors=attempt.errors,
         )
 
     def _waited(self, attempt: Attempt) -> float:
