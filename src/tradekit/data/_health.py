@@ -89,15 +89,13 @@ class HealthBook:
             }
             self._answering = self._answering or next(iter(self._sources), None)
 
-    def admitted(self, names: Sequence[str], now: datetime) -> list[str]:
+    def admitted(self, names: Sequence[str]) -> list[str]:
         """Name the sources that may be asked, in order.
 
         Parameters
         ----------
         names : sequence of str
             Those that would do.
-        now : datetime
-            Aware.
 
         Returns
         -------
@@ -105,7 +103,7 @@ class HealthBook:
             Those in quarantine last. Where all are disabled, the one whose turn comes first:
             better a try than none.
         """
-        self._see(now)
+        now = self._now()
         with self._lock:
             open_ = [name for name in names if self._is_open(name, now)]
             breakers = {name: self._sources[name].breaker for name in names}
@@ -321,24 +319,21 @@ class HealthBook:
             return {name: health.standing(now) for name, health in self._sources.items()}
 
     def _now(self) -> datetime:
+        """Look at the clock; where it has gone back, nobody waits for a moment that lay ahead."""
         now = self._clock.now()
-        self._see(now)
-        return now
-
-    def _see(self, now: datetime) -> None:
-        """Let nobody wait for a moment that lay ahead of a clock which has gone back."""
         latest = self._latest or now  # without the lock: each hit in memory comes by here
         if now >= latest - _UNORDERED:
             self._latest = max(latest, now)
-            return
+            return now
         with self._lock:
             self._latest = now
             restored = {n: h.score for n, h in self._sources.items() if h.wait_no_more()}
         for name, score in restored.items():
             self._tell(now, name, "restored", "the clock went back", score)
+        return now
 
     def _used_up(self, name: str, budget: Budget) -> SourceError:
-        now = self._clock.now()
+        now = self._clock.now()  # the lock is held
         return RateLimitError(
             f"{name} is not asked: its budget is used",
             retry_after=budget.wait(now).total_seconds(),

@@ -68,7 +68,7 @@ class Panel:
     def first(self) -> tuple[str, DataSource | None]:
         """Give the source that is asked first now, and its name."""
         present = self.present()
-        name = next(iter(self.book.admitted(list(present), self._clock.now())), "")
+        name = next(iter(self.book.admitted(list(present))), "")
         sound = name and self.book.may_again(name) and not self.book.is_quarantined(name)
         return (name, present[name]) if sound else ("", None)
 
@@ -150,7 +150,7 @@ class Panel:
                 causes[name] = unable(source, _ABILITIES[hook])
             else:
                 able[name] = source
-        admitted = self.book.admitted(list(able), self._clock.now())
+        admitted = self.book.admitted(list(able))
         causes |= self._lineup.absent()
         causes |= {name: self.book.barred(name) for name in able if name not in admitted}
         for waiting, name in zip(range(len(admitted), 0, -1), admitted, strict=True):
@@ -237,7 +237,7 @@ class Panel:
                 failover.skip(name, why)
             else:
                 suited[name] = source
-        admitted = self.book.admitted(list(suited), failover.now)
+        admitted = self.book.admitted(list(suited))
         turn = {name: suited[name] for name in admitted if self.book.claim(name)}
         for name in suited:
             if name not in turn:
