@@ -33,7 +33,8 @@ from ._window import calendar_of
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
 _GRACE = 0.5  # seconds for an answer, or its error, to come from another caller's event loop
-_COMPARABLE = 3  # bars, without which two answers cannot be compared
+# Bars to ask for at least: from fewer cannot be seen how many a tape skips, nor who is right.
+_TELLING = 60
 _MANY = 2_000
 _SERIES, _WINDOWS = 2_000, 500  # that are remembered
 
@@ -99,7 +100,7 @@ class Desk:
         async def fly(names: tuple[str, ...]) -> Answers:
             most = self._most(names, timeframe, limit, terms)
             request = BarsRequest(names, timeframe, limit=most, adjustment=terms.adjustment)
-            answers = await self._fetch(request, terms)
+            answers = await self._fetch(request, terms, limit)
             return {symbol: _newest(answer, limit) for symbol, answer in answers.items()}
 
         if not symbols:
@@ -125,10 +126,13 @@ class Desk:
         """
 
         async def fly(names: tuple[str, ...]) -> Answers:
-            asked = attrs.evolve(request, symbols=names)
-            failover = await self._inquiry.ask(asked, terms)
-            self._keep_past(failover)
-            return {**failover.bars, **failover.result().failures}
+            limit = request.limit and max(request.limit, _TELLING)
+            asked = attrs.evolve(request, symbols=names, limit=limit)
+            failover = await self._inquiry.ask(asked, terms, wanted=request.limit)
+            answers: Answers = {**failover.bars, **failover.result().failures}
+            trimmed = {symbol: _newest(each, request.limit) for symbol, each in answers.items()}
+            self._keep_past(request, failover, trimmed)
+            return trimmed
 
         kept: dict[str, Bars] = {}
         for question in _each(request):
@@ -279,11 +283,12 @@ class Desk:
             {symbol: answer for each, answer in shared.items() for symbol in each.symbols}
         )
 
-    async def _fetch(self, request: BarsRequest, terms: Terms) -> Answers:
+    async def _fetch(self, request: BarsRequest, terms: Terms, wanted: int) -> Answers:
         """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
-        failover = await self._inquiry.ask(request, terms, self._remembered(request))
-        for symbol in failover.bars.keys() - failover.unconfirmed:
-            self._newest.put(_key(request, symbol), self._entry(failover, symbol))
+        failover = await self._inquiry.ask(request, terms, self._remembered(request), wanted)
+        for symbol in failover.lasting:
+            entry = self._entry(failover, symbol, failover.bars[symbol])
+            self._newest.put(_key(request, symbol), entry)
         failures = {
             symbol: self._stale(symbol, failover, terms) or failure
             for symbol, failure in failover.result().failures.items()
@@ -292,25 +297,25 @@ class Desk:
 
     def _most(self, symbols: Sequence[str], timeframe: Timeframe, limit: int, terms: Terms) -> int:
         """Tell how many bars to ask for: as many as are known, for only their end travels."""
-        now, least = self._clock.now(), limit if terms.cross_check == "off" else _COMPARABLE
+        now = self._clock.now()
         keys = [(symbol, timeframe, terms.adjustment) for symbol in symbols]
         known = [entry.asked for key in keys if (entry := self._newest.last(key, 1, now))]
-        return max(limit, least, *(asked for asked in known if asked <= _MANY), 1)
+        return max(limit, _TELLING, *(asked for asked in known if asked <= _MANY))
 
-    def _keep_past(self, failover: Failover) -> None:
+    def _keep_past(self, request: BarsRequest, failover: Failover, answers: Answers) -> None:
         """Keep what can no longer be corrected."""
-        request = failover.request
-        for question in _each(request):
-            (symbol,) = question.symbols
-            if symbol in failover.bars.keys() - failover.unconfirmed - failover.recalled:
-                entry = self._entry(failover, symbol, is_past=True)
-                waits = unsettled(request.timeframe, entry.settle)
-                if request.end and request.end + waits <= failover.now:
-                    self._past.put(question, entry)
+        for symbol in failover.lasting:
+            bars = answers[symbol]
+            if isinstance(bars, Bars) and request.end:
+                entry = self._entry(failover, symbol, bars, is_past=True)
+                if request.end + unsettled(request.timeframe, entry.settle) <= failover.now:
+                    self._past.put(attrs.evolve(request, symbols=symbol), entry)
 
-    def _entry(self, failover: Failover, symbol: str, *, is_past: bool = False) -> Entry:
-        giver, bars = failover.answered_by[symbol], failover.bars[symbol]
-        can, asked = self._panel.source(giver).capabilities, failover.request.limit or len(bars)
+    def _entry(
+        self, failover: Failover, symbol: str, bars: Bars, *, is_past: bool = False
+    ) -> Entry:
+        giver, asked = failover.answered_by[symbol], failover.request.limit or len(bars)
+        can = self._panel.source(giver).capabilities
         return Entry(giver, bars, asked, failover.now, can.delay, can.settle, is_past)
 
     def _found(
@@ -339,15 +344,23 @@ class Desk:
         }
 
     def _stale(self, symbol: str, failover: Failover, terms: Terms) -> Bars | None:
-        """Give the last good answer, marked, where it is not too old."""
-        if terms.max_stale is None or (known := failover.known.get(symbol)) is None:
+        """Give the newest bars that anybody has, marked, where they are not too old."""
+        known, behind = failover.known.get(symbol), failover.behind.get(symbol)
+        if terms.max_stale is None or (known is None and behind is None):
             return None
-        can = self._panel.source(known.giver).capabilities
-        since = from_ns(next_close(known.bars)) + can.delay
+        held = [(known.giver, known.bars)] if known else []
+        giver, bars = max([*held, *([behind] if behind else [])], key=_last_close)
+        since = from_ns(next_close(bars)) + self._panel.source(giver).capabilities.delay
+        if since > failover.now and known:  # nothing newer can be there: it is the answer that aged
+            since = known.since
         if failover.now - since > terms.max_stale:
             return None
-        bars = known.bars[-(failover.request.limit or len(known.bars)) :]
-        return bars._replace(stale_since=since, trusted_for_entries=False)
+        newest = bars[-(failover.request.limit or len(bars)) :]
+        return newest._replace(stale_since=since, trusted_for_entries=False)
+
+
+def _last_close(answer: tuple[str, Bars]) -> int:
+    return int(answer[1].close_time[-1])
 
 
 def _held_up(symbol: str, seconds: float) -> NoDataError:
@@ -361,8 +374,8 @@ def _held_up(symbol: str, seconds: float) -> NoDataError:
     )
 
 
-def _newest(answer: Bars | SourceError, limit: int) -> Bars | SourceError:
-    return answer[-limit:] if isinstance(answer, Bars) and len(answer) > limit else answer
+def _newest(answer: Bars | SourceError, limit: int | None) -> Bars | SourceError:
+    return answer[-limit:] if limit and isinstance(answer, Bars) and len(answer) > limit else answer
 
 
 def _key(request: BarsRequest, symbol: str) -> Key:

@@ -19,6 +19,7 @@ from ._calls import hang_up, let_die, outcome
 from ._checks import doubt, may_be_short, objection
 from ._health import faults
 from ._known import Known
+from ._overlap import jump
 from ._parts import Part, Parts
 
 _TAPES = 0.01  # as a fraction of the price
@@ -75,12 +76,18 @@ class Failover:
         What is asked.
     clock : Clock
         Who says what time it is.
-    known : mapping of str to Known
-        By symbol, what a source has answered before: it is asked for the end alone.
+    known : mapping of str to Known, optional
+        By symbol, what a source has answered before: it is asked for what is missing alone.
+    wanted : int, optional
+        How many bars will do, where more are asked for so that an answer can be judged.
     """
 
     def __init__(
-        self, request: BarsRequest, clock: Clock, known: Mapping[str, Known] | None = None
+        self,
+        request: BarsRequest,
+        clock: Clock,
+        known: Mapping[str, Known] | None = None,
+        wanted: int | None = None,
     ) -> None:
         self.request, self.now = request, clock.now()
         self.known = dict(known or {})
@@ -89,7 +96,10 @@ class Failover:
         self.answered_by: dict[str, str] = {}
         self.unconfirmed: set[str] = set()
         self.recalled: set[str] = set()
+        self._changed: set[str] = set()
+        self.behind: dict[str, tuple[str, Bars]] = {}
         self._unbelieved: set[str] = set()
+        self._wanted = attrs.evolve(request, limit=wanted or request.limit)
         self.blamed: dict[str, str] = {}
         self._causes: dict[str, dict[str, SourceError]] = {s: {} for s in request.symbols}
         self._doubted: dict[str, dict[str, tuple[DataSource, Bars]]] = {}
@@ -120,6 +130,15 @@ class Failover:
             ):
                 self.replace(symbol, known.giver, bars)
                 self.recalled.add(symbol)
+
+    @property
+    def lasting(self) -> set[str]:
+        """Whose bars are worth keeping: those told now that nobody contests.
+
+        Who contradicts what it told before is not trusted until it tells the same once more.
+        """
+        contested = self.unconfirmed - self._changed
+        return self.bars.keys() - contested - self.recalled
 
     def skip(self, name: str, why: SourceError, *, blame: bool = False) -> None:
         """Note why a source was not asked, and whether it is to blame."""
@@ -203,8 +222,11 @@ class Failover:
     def _take_best(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
         best = max(answers, key=lambda name: len(answers[name][1]))
         self.replace(symbol, best, answers[best][1])
-        if self._causes[symbol][best].fault != "short":  # its prices may be wrong
+        fault = self._causes[symbol][best].fault
+        if fault != "short":  # its prices may be wrong
             self.unconfirmed.add(symbol)
+        if fault == "jump" and self.known[symbol].giver == best:
+            self._changed.add(symbol)
 
     def replace(self, symbol: str, name: str, bars: Bars) -> None:
         """Take a source's bars, instead of what there may be."""
@@ -298,6 +320,8 @@ class Failover:
 
     def _judge(self, name: str, source: DataSource, bars: Bars) -> None:
         if error := objection(source, self.request, bars, self.now):
+            if error.fault == "stale":
+                self._note(name, bars)
             raise error
         if error := self._doubt(source, bars):
             others = self._doubted.setdefault(bars.symbol, {})
@@ -306,9 +330,17 @@ class Failover:
                 raise error
 
     def _doubt(self, source: DataSource, bars: Bars) -> SourceError | None:
-        error = doubt(source, self.request, bars)
+        error = doubt(source, self._wanted, bars)
+        if error is None and (known := self.known.get(bars.symbol)):
+            return jump(source, known, bars, self.now)
         # Minutes without a trade are many; only where rows were left out may a hole be one of them.
         return None if error and error.fault == "gaps" and not bars.dropped else error
+
+    def _note(self, name: str, bars: Bars) -> None:
+        """Remember the newest bars that anybody has, though newer ones should be there."""
+        before = self.behind.get(bars.symbol)
+        if before is None or before[1].close_time[-1] < bars.close_time[-1]:
+            self.behind[bars.symbol] = name, bars
 
     def _nobody(self, symbol: str) -> NoDataError:
         return nobody(

@@ -44,7 +44,11 @@ class Inquiry:
         self._jury, self._archive = Jury(panel, seed), archive
 
     async def ask(
-        self, request: BarsRequest, terms: Terms, known: Mapping[str, Known] | None = None
+        self,
+        request: BarsRequest,
+        terms: Terms,
+        known: Mapping[str, Known] | None = None,
+        wanted: int | None = None,
     ) -> Failover:
         """Put one question.
 
@@ -56,6 +60,8 @@ class Inquiry:
             At what cost.
         known : mapping of str to Known, optional
             By symbol, what a source has answered before, as far as memory goes.
+        wanted : int, optional
+            How many bars will do, where more are asked for so that an answer can be judged.
 
         Returns
         -------
@@ -64,7 +70,8 @@ class Inquiry:
         """
         ends = monotonic() + terms.timeout.total_seconds()
         on_disk = await self._on_disk(request, known or {})
-        failover = await self._panel.ask(request, terms, known={**on_disk, **(known or {})})
+        before = {**on_disk, **(known or {})}
+        failover = await self._panel.ask(request, terms, known=before, wanted=wanted)
         givers = {symbol: each.giver for symbol, each in on_disk.items()}
         self._panel.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
         await self._jury.judge(failover, terms, ends)
@@ -110,13 +117,15 @@ class Inquiry:
         answers = [
             (failover.bars[symbol], self._panel.source(giver).capabilities.settle)
             for symbol, giver in failover.answered_by.items()
-            if symbol not in failover.unconfirmed | failover.recalled
+            if symbol in failover.lasting
         ]
         asyncio.get_running_loop().run_in_executor(None, self._archive.keep, answers, failover.now)
 
     def _vouch(self, failover: Failover, terms: Terms) -> None:
+        """Let each answer say whether trades may be opened on it, whatever it said before."""
         for symbol, giver in failover.answered_by.items():
             told_now = symbol not in failover.unconfirmed | failover.recalled
-            if told_now and self.trusts(giver, terms.trusted):
-                bars = failover.bars[symbol]
-                failover.bars[symbol] = bars._replace(trusted_for_entries=True)
+            bars = failover.bars[symbol]
+            sound = told_now and bars.stale_since is None and self.trusts(giver, terms.trusted)
+            if sound != bars.trusted_for_entries:
+                failover.bars[symbol] = bars._replace(trusted_for_entries=sound)

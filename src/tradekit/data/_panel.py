@@ -78,6 +78,7 @@ class Panel:
         terms: Terms,
         *,
         known: Mapping[str, Known] | None = None,
+        wanted: int | None = None,
         apart_from: Collection[str] = (),
     ) -> Failover:
         """Ask the sources until every symbol has its bars, or time is up.
@@ -90,6 +91,8 @@ class Panel:
             At what cost.
         known : mapping of str to Known, optional
             By symbol, what a source has answered before.
+        wanted : int, optional
+            How many bars will do, where more are asked for so that an answer can be judged.
         apart_from : collection of str
             Whom not to ask.
 
@@ -98,7 +101,7 @@ class Panel:
         Failover
             The bars, who gave them, and why other symbols have none.
         """
-        failover = Failover(request, self._clock, known)
+        failover = Failover(request, self._clock, known, wanted)
         ends = monotonic() + terms.timeout.total_seconds()
         turn = await self._turn_in_time(failover, apart_from, ends)
         failover.recall(turn)
