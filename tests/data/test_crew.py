@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from time import monotonic
 
 import pytest
 
@@ -23,11 +24,11 @@ def test_it_gives_what_the_work_gives_or_raises_what_it_raises():
 
 
 def test_no_more_than_its_size_work_at_once_and_all_is_done():
-    crew, door = Crew(2, "crew"), threading.Barrier(2)
+    crew, door = Crew(2, "pair"), threading.Barrier(2)
 
     def in_pairs():
         door.wait(5)  # a third one would break the pairs of an even number
-        return sum(thread.name == "crew" for thread in threading.enumerate())
+        return sum(thread.name == "pair" for thread in threading.enumerate())
 
     async def many():
         return await asyncio.gather(*(crew.run(in_pairs, patience=5.0) for _ in range(6)))
@@ -126,3 +127,12 @@ except TimeoutError:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True
     )
     assert ended.stdout == "given up\n"
+
+
+def test_who_hangs_is_given_up_when_patience_ends_and_not_a_turn_later():
+    crew, over = Crew(1, "crew"), threading.Event()
+    begun = monotonic()
+    with pytest.raises(TimeoutError):
+        run(crew, over.wait, patience=0.3)
+    assert 0.3 <= monotonic() - begun < 0.5
+    over.set()

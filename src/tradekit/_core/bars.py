@@ -15,7 +15,7 @@ import numpy as np
 from .bar import Bar
 from .calendar import Calendar, calendar_for
 from .clock import from_ns, to_ns, to_utc
-from .columns import Bool, Extra, Float, Int, join, readonly, take
+from .columns import Bool, Extra, Float, Int, join, readonly, same, take
 from .columns import column as as_column
 from .columns import times as as_times
 from .errors import UsageError
@@ -303,10 +303,10 @@ class Bars:
         mine, theirs = self._fields(), other._fields()
         extras = mine.pop("extra"), theirs.pop("extra")
         return (
-            _same(mine, theirs)
+            same(mine, theirs)
             and extras[0].keys() == extras[1].keys()
             and all(
-                _same(attrs.asdict(column), attrs.asdict(extras[1][name]))
+                same(attrs.asdict(column), attrs.asdict(extras[1][name]))
                 for name, column in extras[0].items()
             )
         )
@@ -345,6 +345,8 @@ class Bars:
         return {name: getattr(self, name) for name in names} | {"extra": dict(self._extra)}
 
     def _replace(self, **changes: Any) -> Bars:
+        if changes.keys() == {"trusted_for_entries"}:
+            return self._bare(changes, self._memo, self._touched)
         return Bars(**{**self._fields(), **changes})
 
     def _slice(self, rows: slice) -> Bars:
@@ -385,15 +387,6 @@ class Bars:
 
 
 _SLOTS = tuple(field.name for field in attrs.fields(Bars))
-
-
-def _same(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    return all(
-        np.array_equal(value, theirs[name], equal_nan=value.dtype.kind == "f")
-        if isinstance(value, np.ndarray)
-        else value == theirs[name]
-        for name, value in mine.items()
-    )
 
 
 def _local(calendar: Calendar, ns: Any) -> str:

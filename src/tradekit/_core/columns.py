@@ -94,6 +94,22 @@ def readonly(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values
 
 
+def same(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Tell whether values are equal by name, arrays element by element, one NaN as the other.
+
+    Parameters
+    ----------
+    mine, theirs : mapping of str to object
+        With the same names.
+    """
+    return all(
+        np.array_equal(value, theirs[name], equal_nan=value.dtype.kind == "f")
+        if isinstance(value, np.ndarray)
+        else value == theirs[name]
+        for name, value in mine.items()
+    )
+
+
 def _no_times(got: str) -> UsageError:
     return UsageError(
         "bars need times",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from time import monotonic
 from typing import Any, TypeVar
 
 import attrs
 
 T = TypeVar("T")
 
+_REST = 0.2  # seconds
 _TIMES = 8  # the size: so many threads there are at most, with those that were left to themselves
 
 
@@ -22,13 +25,13 @@ class _Job:
 
     work: Callable[[], Any]
     future: Future[Any] = attrs.field(factory=Future)
-    signs: int = 0
+    heard: float = attrs.field(factory=monotonic)
     is_running: bool = False
     is_left: bool = False
 
 
 class Crew:
-    """A few daemon threads that work off what blocks, and leave when nothing is left.
+    """A few daemon threads that work off what blocks, and leave soon when nothing is left.
 
     The executors of the standard library are joined when the process ends, so that one socket that
     hangs would hold it; nobody waits for these. Nor does work that nobody waits for any more keep
@@ -50,9 +53,11 @@ class Crew:
     def __init__(self, size: int, name: str) -> None:
         self._size, self._name = size, name
         self._waiting: deque[_Job] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition(threading.Lock())
         self._here = threading.local()
-        self._busy = self._threads = self._begun = 0
+        self._process = os.getpid()
+        self._busy = self._idle = self._threads = 0  # who is idle is busy too: a place is taken
+        self._begun = monotonic()
 
     async def run(self, work: Callable[[], T], *, patience: float) -> T:
         """Wait for what a thread makes of the work.
@@ -79,13 +84,13 @@ class Crew:
         self._take(job)
         waiter = asyncio.wrap_future(job.future)
         try:
-            while True:
-                seen = self._heard(job)
-                if (await asyncio.wait([waiter], timeout=patience))[0]:
-                    result: T = waiter.result()
-                    return result
-                if self._heard(job) == seen:
+            while not waiter.done():
+                left = self._heard(job) + patience - monotonic()
+                if left <= 0:
                     raise TimeoutError(f"no answer within {patience:g} s")
+                await asyncio.wait([waiter], timeout=left)
+            result: T = waiter.result()
+            return result
         finally:
             self._leave(job)
             waiter.cancel()
@@ -94,13 +99,17 @@ class Crew:
         """Let who waits for the work of this thread be patient anew: one of many pages has come."""
         job = getattr(self._here, "job", None)
         if job is not None:
-            job.signs += 1
+            job.heard = monotonic()
 
-    def _heard(self, job: _Job) -> tuple[bool, int]:
-        return job.is_running, job.signs if job.is_running else self._begun
+    def _heard(self, job: _Job) -> float:
+        """When there was a sign of this work, or of any that it waits behind."""
+        return job.heard if job.is_running else max(job.heard, self._begun)
 
     def _take(self, job: _Job) -> None:
         with self._lock:
+            if self._process != os.getpid():  # threads do not come along in a fork
+                self._process = os.getpid()
+                self._busy = self._idle = self._threads = 0
             self._waiting.append(job)
             self._hire()
 
@@ -113,7 +122,9 @@ class Crew:
                 self._hire()
 
     def _hire(self) -> None:
-        if self._waiting and self._busy < self._size and self._threads < _TIMES * self._size:
+        self._lock.notify()
+        wanted = len(self._waiting) > self._idle
+        if wanted and self._busy < self._size and self._threads < _TIMES * self._size:
             self._busy += 1
             self._threads += 1
             threading.Thread(target=self._toil, name=self._name, daemon=True).start()
@@ -138,14 +149,21 @@ class Crew:
 
     def _next(self) -> _Job | None:
         with self._lock:
-            while self._waiting:
+            while self._waiting or self._rest():
                 job = self._waiting.popleft()
                 if job.future.set_running_or_notify_cancel():
+                    job.heard = self._begun = monotonic()
                     job.is_running = True
-                    self._begun += 1
                     return job
             self._busy -= 1
             return None
+
+    def _rest(self) -> bool:
+        """Stay for a moment: whoever asks once often asks again, and a new thread takes longer."""
+        self._idle += 1
+        self._lock.wait(_REST)
+        self._idle -= 1
+        return bool(self._waiting)
 
     def _done(self, job: _Job, result: object = None, error: BaseException | None = None) -> None:
         with self._lock:  # nobody leaves meanwhile

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import aclosing
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 import attrs
 
 from .._core.bar import Bar
 from .._core.bars import Bars
-from .._core.candidate import Candidate
+from .._core.calendar import calendar_for
 from .._core.clock import Clock, from_ns
 from .._core.errors import NoDataError, SourceError
 from .._core.request import BarsRequest, Fetched
@@ -20,7 +19,7 @@ from .._core.timeframe import Timeframe
 from ._archive import Archive
 from ._cache import BarsCache, Entry
 from ._checks import next_close
-from ._failover import Failover, nobody
+from ._failover import Failover
 from ._flights import Flights
 from ._inquiry import Inquiry
 from ._known import Known, unsettled
@@ -28,13 +27,14 @@ from ._live import listen
 from ._panel import Panel
 from ._stream import follow
 from ._terms import Terms
-from ._window import calendar_of
+from ._window import calendar_of, newest_from
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
 _GRACE = 0.5  # seconds for an answer, or its error, to come from another caller's event loop
 # Bars to ask for at least: from fewer cannot be seen how many a tape skips, nor who is right.
 _TELLING = 60
+_COMPARABLE = 3
 _MANY = 2_000
 _SERIES, _WINDOWS = 2_000, 500  # that are remembered
 
@@ -147,77 +147,6 @@ class Desk:
         fetched = await self._panel.metrics.counted(len(missing), asked)
         return Fetched({**kept, **fetched.bars}, fetched.failures)
 
-    async def discover(self, category: str, limit: int, terms: Terms) -> tuple[Candidate, ...]:
-        """Ask which symbols the sources propose; the first that proposes any is heard.
-
-        Parameters
-        ----------
-        category : str
-            What to look for.
-        limit : int
-            At most so many.
-        terms : Terms
-            At what cost.
-
-        Returns
-        -------
-        tuple of Candidate
-            None when those who could look found none.
-
-        Raises
-        ------
-        NoDataError
-            When no source could look.
-        """
-        causes: dict[str, SourceError] = {}
-        looked = False
-        answers = self._panel.answers(
-            "_discover", lambda source: source.discover(category, limit), causes, terms
-        )
-        async with aclosing(answers):
-            async for found in answers:
-                if found:
-                    return found
-                looked = True
-        if looked:
-            return ()
-        raise nobody(f"can look for {category!r}", causes)
-
-    async def quotes(
-        self, symbols: tuple[str, ...], terms: Terms
-    ) -> dict[str, Mapping[str, float]]:
-        """Ask for the latest bid and ask; each symbol's come from the first source that has them.
-
-        Parameters
-        ----------
-        symbols : tuple of str
-            Whose.
-        terms : Terms
-            At what cost.
-
-        Returns
-        -------
-        dict of str to mapping
-            For every symbol.
-
-        Raises
-        ------
-        NoDataError
-            When a symbol cannot be quoted; ``found`` has the others.
-        """
-        missing = symbols
-        quoted: dict[str, Mapping[str, float]] = {}
-        causes: dict[str, SourceError] = {}
-        answers = self._panel.answers(
-            "_quotes", lambda source: source.quotes(missing), causes, terms
-        )
-        async with aclosing(answers):
-            async for found in answers:
-                quoted |= {symbol: found[symbol] for symbol in missing if symbol in found}
-                if not (missing := tuple(s for s in missing if s not in quoted)):
-                    return quoted
-        raise nobody(f"has quotes of {', '.join(missing)}", causes, found=quoted)
-
     def stream(
         self,
         symbols: tuple[str, ...],
@@ -244,7 +173,12 @@ class Desk:
         async def fetch(request: BarsRequest) -> Fetched:
             now = terms()
             asked = attrs.evolve(request, adjustment=now.adjustment)
+            if now.cross_check != "off" and request.start is not None:
+                asked = attrs.evolve(asked, start=_comparably_long_before(request))
             return (await self._inquiry.ask(asked, now)).result()
+
+        def is_enough() -> bool:
+            return terms().cross_check != "always"
 
         return follow(
             fetch,
@@ -252,7 +186,7 @@ class Desk:
             timeframe,
             clock=self._clock,
             calendar=calendar_of,
-            line=partial(listen, self._panel, symbols),
+            line=partial(listen, self._panel, symbols, is_enough),
             settle=_SETTLE,
         )
 
@@ -361,6 +295,15 @@ class Desk:
 
 def _last_close(answer: tuple[str, Bars]) -> int:
     return int(answer[1].close_time[-1])
+
+
+def _comparably_long_before(request: BarsRequest) -> datetime:
+    """Begin so early that there are bars enough to compare."""
+    codes = {calendar_of(symbol) for symbol in request.symbols}
+    due = request.start or from_ns(0)
+    return min(
+        newest_from(calendar_for(code), request.timeframe, due, _COMPARABLE) for code in codes
+    )
 
 
 def _held_up(symbol: str, seconds: float) -> NoDataError:

@@ -118,7 +118,7 @@ class Failover:
             Who can be asked, in order.
         """
         for symbol, known in self.known.items():
-            if known.giver != next(iter(turn), None):
+            if self.request.end is None or known.giver != next(iter(turn), None):
                 continue
             source, limit = turn[known.giver], self.request.limit or 0
             is_whole = known.stretches(self.request, self.now, source.capabilities.settle) == ()

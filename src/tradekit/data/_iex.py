@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,7 @@ from .._core.calendar import calendar_for
 from .._core.clock import Clock, to_ns
 from .._core.errors import CredentialsError, NoDataError
 from .._core.faults import COLUMNS, PRICES
-from .._core.request import Capabilities
+from .._core.request import BarsRequest, Capabilities
 from ._flights import Flights
 from ._iex_client import Call, IEXClient
 from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed, sides
@@ -125,6 +125,9 @@ class IEXSource(Remote):
         )
         self._memory = FactorMemory(_REMEMBERED)
         self._flights: Flights[tuple[str, date], Factors] = Flights()
+
+    def _spare(self, request: BarsRequest, due: datetime) -> int:
+        return 0  # whole days come: as a rule the first one has bars enough beside those asked for
 
     async def _ask(self, query: Query) -> dict[str, Answer]:
         return await self._each(query, lambda symbol: self._history(symbol, query))

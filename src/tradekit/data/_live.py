@@ -16,7 +16,12 @@ log = logging.getLogger("tradekit.data")
 _AGAIN = 20.0  # seconds until a stream that broke is tried again
 
 
-async def listen(panel: Panel, symbols: tuple[str, ...], hear: Callable[[Bar], None]) -> None:
+async def listen(
+    panel: Panel,
+    symbols: tuple[str, ...],
+    is_enough: Callable[[], bool],
+    hear: Callable[[Bar], None],
+) -> None:
     """Hand on the minutes that a source tells, for ever.
 
     Parameters
@@ -25,12 +30,14 @@ async def listen(panel: Panel, symbols: tuple[str, ...], hear: Callable[[Bar], N
         Only who answers its questions is heard: bars of two sources are not to be mixed.
     symbols : tuple of str
         Whose.
+    is_enough : callable
+        Tells whether what one source tells will do, or is to be held against others.
     hear : callable
         Takes each minute.
     """
     while True:
         name, source = panel.first()
-        if source is not None and source.capabilities.streams:
+        if source is not None and source.capabilities.streams and is_enough():
             await _heard(panel, name, source, symbols, hear)
         await asyncio.sleep(_AGAIN)
 

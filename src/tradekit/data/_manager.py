@@ -22,6 +22,7 @@ from .._core.figures import count
 from .._core.request import Asked, BarsRequest, Fetched, as_symbols
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
+from . import _offers as offers
 from ._archive import Archive
 from ._cache import Entry
 from ._desk import Desk
@@ -280,7 +281,7 @@ class MultiSourceDataManager:
             When no source could look; ``causes`` has each one's reason.
         """
         most = count(limit, "a limit counts symbols", "limit=20")
-        return await self._desk.discover(category, most, self._terms())
+        return await offers.discover(self._panel, category, most, self._terms())
 
     async def quotes(self, symbols: str | Sequence[str]) -> dict[str, Mapping[str, float]]:
         """Ask for the latest bid and ask; each symbol's come from the first source that has them.
@@ -300,7 +301,7 @@ class MultiSourceDataManager:
         NoDataError
             When a symbol cannot be quoted; ``causes`` has the reasons, ``found`` the others.
         """
-        return await self._desk.quotes(as_symbols(symbols), self._terms())
+        return await offers.quotes(self._panel, as_symbols(symbols), self._terms())
 
     async def stream(self, symbols: str | Sequence[str], timeframe: str) -> AsyncIterator[Bar]:
         """Wait for bars and give each as it completes: live where a source streams, else asked for.

@@ -7,6 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from importlib.util import find_spec
 from itertools import groupby
 from time import monotonic
@@ -138,8 +139,7 @@ class Remote(Failures, DataSource):
         if request.start is not None or request.limit is None:
             return answers
         short = tuple(s for s, answer in answers.items() if _seldom(answer, request.limit))
-        farther = self._start(request, code, due, times=_FARTHER)
-        if short and farther < start:
+        if short and (farther := self._start(request, code, due, times=_FARTHER)) < start:
             rest = attrs.evolve(query, symbols=short, start=farther)
             again = await self._shaped(rest, timeframe)
             # What there is, though little, is more than a failure.
@@ -160,8 +160,11 @@ class Remote(Failures, DataSource):
             return answer
         try:
             bars = answer if isinstance(answer, Bars) else self._as_bars(symbol, answer, query)
+            bars = bars.until(query.end)
+            if timeframe == query.timeframe and (bars.session >= 0).all():
+                return bars  # as they came
             # What lies around the sessions was never asked for: nothing of it is dropped.
-            return resample(bars.until(query.end), timeframe)._replace(dropped=bars.dropped)
+            return resample(bars, timeframe)._replace(dropped=bars.dropped)
         except UsageError as error:
             return self._failure(error, symbol)
 
@@ -184,7 +187,7 @@ class Remote(Failures, DataSource):
 
     def _native(self, timeframe: Timeframe, code: str) -> Timeframe:
         """Give the longest bars that the vendor counts as we do, and that make up what is asked."""
-        served = [Timeframe(length) for length in self._served(code)]
+        served = _lengths(self._served(code))
         alike = [length for length in served if length.is_intraday == timeframe.is_intraday]
         return max(n for n in alike or served if timeframe.seconds % n.seconds == 0)
 
@@ -237,7 +240,7 @@ class Remote(Failures, DataSource):
                     if self._hopeless(failure, answers):
                         answers.update(dict.fromkeys(waiting, failure))
 
-        turns = [asyncio.ensure_future(take_turns()) for _ in range(_AT_ONCE)]
+        turns = [asyncio.ensure_future(take_turns()) for _ in query.symbols[:_AT_ONCE]]
         try:
             await asyncio.wait(turns, timeout=query.ends and max(0.0, query.ends - monotonic()))
         finally:
@@ -274,6 +277,11 @@ class Remote(Failures, DataSource):
             hint="a later start, longer bars, or another source",
             source=self.name,
         )
+
+
+@cache
+def _lengths(names: tuple[str, ...]) -> tuple[Timeframe, ...]:
+    return tuple(map(Timeframe, names))
 
 
 def _seldom(answer: Answer, limit: int) -> bool:

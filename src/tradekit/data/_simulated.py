@@ -322,6 +322,7 @@ class SimulatedSource(DataSource):
                 hint="source.symbols, or await source.discover('listed')",
                 source=self.name,
                 symbol=symbol,
+                fault="unknown_symbol",
             ) from None
 
     def _past(self, symbol: str, due: int) -> tuple[History, int]:

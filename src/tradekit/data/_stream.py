@@ -164,7 +164,7 @@ class _Follower:
         """Ask for one bar of each symbol, to learn at once what could never be had."""
         fetched = await self._asked(BarsRequest(tuple(self._ledgers), self._timeframe, limit=1))
         failures = fetched.failures
-        lasting = [e for e in failures.values() if not e.retryable and e.fault not in _NOTHING]
+        lasting = [error for error in failures.values() if _is_lasting(error)]
         if len(lasting) == len(self._ledgers):
             raise lasting[0]
         if unknown := [s for s, error in failures.items() if error.fault == _NOBODY]:
@@ -284,6 +284,13 @@ class _Follower:
                 hint="fetch from there, and stream again when the source answers",
                 since=since,
             ) from error
+
+
+def _is_lasting(error: SourceError) -> bool:
+    """Whether waiting does not help: what has no bars may have some later, if anybody knows it."""
+    causes = error.context.get("causes") or {}
+    unknown = any(cause.fault == _NOBODY for cause in causes.values())
+    return not error.retryable and (unknown or error.fault not in _NOTHING)
 
 
 def _names(symbols: Sequence[str]) -> str:
