@@ -98,3 +98,25 @@ def test_one_call_at_a_time_tries_a_source_that_is_disabled():
     assert not breaker.admits(breaker.until)
     breaker.release()
     assert breaker.claim()
+
+
+def test_a_source_that_stays_dead_is_tried_every_hour_for_ever():
+    breaker, now = Breaker(), START
+    for _ in range(2_000):
+        fail(breaker, now)
+        now = breaker.until
+    fail(breaker, now)
+    assert breaker.until - now == MINUTE * 60
+
+
+def test_a_pause_of_more_than_an_hour_stays_as_it_is():
+    breaker = Breaker()
+    fail(breaker, START, pause=3 * 60 * MINUTE)
+    fail(breaker, breaker.until, pause=3 * 60 * MINUTE)
+    assert breaker.until - START == 6 * 60 * MINUTE
+
+
+def test_who_asks_for_rest_without_measure_is_given_a_day():
+    breaker = Breaker()
+    breaker.heard(START, 0, [RateLimitError("slower", retry_after=1e300)], 1, MINUTE)
+    assert breaker.until - START == timedelta(days=1)

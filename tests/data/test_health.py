@@ -51,14 +51,20 @@ class Story:
         (DOWN, True, True),
         (RateLimitError("slow down"), True, True),
         (NoDataError("no such symbol"), False, False),
-        (NoDataError("an empty answer", fault="empty"), True, False),
-        (SourceError("old", fault="stale"), True, False),
+        (NoDataError("an empty answer", fault="empty"), False, False),
+        (SourceError("old", fault="stale"), False, False),
         (SourceError("few", fault="short"), False, False),
     ],
 )
 def test_what_is_a_fault_alone_and_beside_good_answers(error, alone, beside):
     assert bool(faults([error], 0)) is alone
     assert bool(faults([error], 9)) is beside
+
+
+def test_several_symbols_do_not_stop_trading_at_once():
+    old = [SourceError("old", fault="stale", symbol=symbol) for symbol in "ABC"]
+    assert faults(old[:2], 0) == faults([old[0]] * 6, 0) == faults(old, 1) == []
+    assert faults(old, 0) == old
 
 
 def test_five_errors_in_a_row_disable_a_source():

@@ -43,7 +43,7 @@ class Mute(Speaking):
     name, capabilities = "mute", Capabilities()
 
 
-def heard(panel, hear=lambda bars: None, turns=40):
+def heard(panel, hear=lambda bars: None, turns=40, enough=True):
     """What is told within some turns of the loop."""
     bars = []
 
@@ -52,7 +52,7 @@ def heard(panel, hear=lambda bars: None, turns=40):
         hear(bars)
 
     async def main():
-        listening = asyncio.ensure_future(listen(panel, ("SPY",), take))
+        listening = asyncio.ensure_future(listen(panel, ("SPY",), lambda: enough, take))
         for _ in range(turns):
             await asyncio.sleep(0)
         assert not listening.done()
@@ -87,6 +87,12 @@ def test_who_does_not_answer_questions_is_not_heard(monkeypatch):
             panel.book.quarantine("speaking", None, "the odd one out")
 
     assert heard(panel, leave) == [minute(0), minute(1)]
+
+
+def test_what_is_to_be_held_against_others_is_not_taken_from_one():
+    source = Speaking()
+    assert heard(panel_of(source), enough=False) == []
+    assert source.begun == 0
 
 
 @pytest.mark.parametrize("streams", [True, False])

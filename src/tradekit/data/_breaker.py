@@ -12,6 +12,7 @@ from .._core.errors import CredentialsError, RateLimitError, SourceError
 
 Status = Literal["ok", "disabled", "resting", "refused"]
 _LONGEST = timedelta(hours=1)
+_DAY = 86400.0  # seconds: who asks for more rest was misread
 _REST = timedelta(minutes=1)  # for who asks for rest and does not say how long
 
 
@@ -96,7 +97,7 @@ class Breaker:
         """
         limits = [error for error in bad if isinstance(error, RateLimitError)]
         if limits:
-            seconds = max(error.retry_after or 0.0 for error in limits)
+            seconds = min(max(error.retry_after or 0.0 for error in limits), _DAY)
             wait = timedelta(seconds=seconds) if seconds > 0 else pause or _REST
             self._close("resting", now + wait, limits[0])
         elif bad and not good:
@@ -118,7 +119,7 @@ class Breaker:
             self.reason = str(bad[0])
         elif self.status == "ok" or (self.until is not None and self.until <= now):
             # One that was on its way when the source was disabled is no try.
-            until = now + min(pause * 2**self._trips, _LONGEST) if pause else None
+            until = now + _doubled(pause, self._trips) if pause else None
             self._trips += 1
             self._close("disabled", until, bad[0])
 
@@ -128,3 +129,11 @@ class Breaker:
 
     def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:
         self.status, self.until, self.reason = status, until, str(error)
+
+
+def _doubled(pause: timedelta, trips: int) -> timedelta:
+    """Double a pause with each try that has failed, up to an hour; a longer one stays as it is."""
+    longest = max(pause, _LONGEST)
+    return (
+        longest if longest <= pause or 2 ** min(trips, 64) > longest / pause else pause * 2**trips
+    )

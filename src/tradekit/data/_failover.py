@@ -17,7 +17,7 @@ from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from ._calls import hang_up, let_die, outcome
 from ._checks import doubt, may_be_short, objection
-from ._health import faults
+from ._health import DOUBTFUL, faults
 from ._known import Known
 from ._overlap import jump
 from ._parts import Part, Parts
@@ -52,6 +52,12 @@ class Heard:
     def bad(self) -> list[SourceError]:
         """What was its own fault."""
         return [*faults(self.errors, self.good), *self.proven]
+
+    @property
+    def old(self) -> list[SourceError]:
+        """What was old, by nobody's fault as far as is known."""
+        stale = [error for error in self.errors if error.fault == "stale"]
+        return [] if self.good or self.bad else stale[-1:]
 
 
 def _alike(mine: Bars, other: Bars) -> bool:
@@ -215,9 +221,17 @@ class Failover:
                     heard[name].good += 1
                 elif not may_be_short(source, bars, self.now):
                     heard[name].proven.append(self._causes[symbol][name])
+        self._blame_who_saw_nothing(heard)
         for name, said in heard.items():
             if said.bad and not said.good:
                 self.blamed[name] = str(said.bad[0])
+
+    def _blame_who_saw_nothing(self, heard: Mapping[str, Heard]) -> None:
+        """An empty or old answer is a fault where another source had a good one."""
+        for symbol in self.bars:
+            for name, cause in self._causes[symbol].items():
+                if cause.fault in DOUBTFUL and name in heard and not heard[name].good:
+                    heard[name].proven.append(cause)
 
     def _take_best(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
         best = max(answers, key=lambda name: len(answers[name][1]))

@@ -21,17 +21,18 @@ log = logging.getLogger("tradekit.data")
 _BAD_NEWS = ("disabled", "quarantined", "contested")
 # Threads look at the clock and come here in whatever order; a replay goes back further.
 _UNORDERED = timedelta(minutes=1)
-# A halted or unknown symbol shows these symptoms as well.
-_DOUBTFUL = ("empty", "stale")
+# A halted, delisted or unknown symbol shows these symptoms as well.
+DOUBTFUL = ("empty", "stale")
 # Only another source's answer tells whether these are faults.
-_OPEN = ("short", "gaps", "split", "rewritten")
+_OPEN = (*DOUBTFUL, "short", "gaps", "split", "rewritten", "jump")
+_SEVERAL = 3  # symbols that do not stop trading at the same time
 
 
 def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
     """Keep the errors that are the source's own fault.
 
-    That a symbol is unknown never is. An empty or an old answer is the symbol's own case where the
-    same call brought good bars of others. A doubtful one is none until another source knows better.
+    That a symbol is unknown never is. A doubtful answer, and an empty or old one, is none until
+    another source knows better; but where all of several symbols are old, it is the source.
 
     Parameters
     ----------
@@ -45,13 +46,11 @@ def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
     list of SourceError
         Some of them.
     """
-    return [error for error in errors if _is_fault(error, alone=not good)]
-
-
-def _is_fault(error: SourceError, *, alone: bool) -> bool:
-    if error.fault in _DOUBTFUL:
-        return alone
-    return error.fault not in _OPEN and not isinstance(error, NoDataError)
+    told = list(errors)
+    behind = {error.context.get("symbol") for error in told if error.fault == "stale"}
+    if not good and len(behind) >= _SEVERAL:
+        return told
+    return [e for e in told if e.fault not in _OPEN and not isinstance(e, NoDataError)]
 
 
 class HealthBook:
@@ -190,15 +189,19 @@ class HealthBook:
         bad: Sequence[SourceError],
         most: int,
         pause: timedelta | None,
+        old: Sequence[SourceError] = (),
     ) -> None:
-        """Draw the consequences of a call; `Breaker.heard` says which."""
+        """Draw the consequences of a call; `Breaker.heard` says which.
+
+        Old answers that may be the symbols' own case make the figures worse, and nothing else.
+        """
         now = self._now()
         if bad:
             log.info("%s failed: %s", name, bad[0])
         with self._lock:
             health = self._sources[name]
             breaker, before = health.breaker, health.breaker.status
-            health.heard(good, bad)
+            health.heard(good, [*bad, *old])
             breaker.heard(now, good, bad, most, pause)
             after, reason, score = breaker.status, breaker.reason, health.score
         if after == before:

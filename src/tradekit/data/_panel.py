@@ -115,7 +115,7 @@ class Panel:
         failover.settle(heard)
         most, pause = terms.max_errors_before_disable, terms.cool_down
         for name, said in heard.items():
-            self.book.heard(name, said.good, said.bad, most, pause)
+            self.book.heard(name, said.good, said.bad, most, pause, said.old)
         givers = failover.answered_by.values()
         if not apart_from and (first := next((name for name in turn if name in givers), None)):
             self.book.answered(first, failover.blamed)

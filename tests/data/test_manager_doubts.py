@@ -1,0 +1,159 @@
+"""Answers that may be wrong: by what was known, by others, by their age, by their own word."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from tradekit import Bars, DataSource, NoDataError, ReplayClock, SourceError
+from tradekit.data import MemorySource, MultiSourceDataManager, SimulatedSource
+
+NOW = datetime(2024, 3, 8, 20, tzinfo=UTC)
+CLOSE, HOUR = timedelta(minutes=5), timedelta(hours=1)
+
+
+class Vendor(DataSource):
+    """The simulated market, at another price or up to another time, and sometimes down."""
+
+    batch, up, factor, until = True, True, 1.0, None
+
+    def __init__(self, name, clock):
+        self.name, self.clock, self.market = name, clock, SimulatedSource(clock=clock)
+        self.capabilities = self.market.capabilities
+
+    async def _fetch(self, request):
+        if not self.up:
+            raise SourceError("it is down", retryable=False)
+        fetched = await self.market.fetch(request)
+        return {symbol: self._told(bars) for symbol, bars in fetched.bars.items()}
+
+    def _told(self, bars):
+        bars = bars.until(self.until) if self.until else bars
+        prices = {n: getattr(bars, n) * self.factor for n in ("open", "high", "low", "close")}
+        return bars._replace(source=self.name, **prices)
+
+
+@pytest.fixture
+def clock():
+    return ReplayClock(NOW)
+
+
+def manager_of(*sources, **options):
+    return MultiSourceDataManager(sources=list(sources), **options)
+
+
+def fetch(manager, count=100):
+    return manager.blocking.fetch("SPY", "5Min", count)
+
+
+@pytest.mark.parametrize("adjustment", ["raw", "all"])
+def test_who_contradicts_what_another_told_before_is_not_trusted_nor_kept(clock, adjustment):
+    first, second = Vendor("a", clock), Vendor("b", clock)
+    second.factor = 1.1
+    manager = manager_of(first, second, adjustment=adjustment)
+    before = fetch(manager)
+    first.up = False
+    for _ in range(2):
+        clock.move_to(clock.at + CLOSE)
+        bars = fetch(manager)
+        assert (bars.source, bars.trusted_for_entries) == ("b", False)
+    first.up = True
+    clock.move_to(clock.at + CLOSE)
+    bars = fetch(manager)
+    assert (bars.source, bars.trusted_for_entries) == ("a", True)
+    np.testing.assert_array_equal(bars.close[:-3], before.close[3:])
+
+
+def test_where_two_tell_the_same_what_was_known_before_was_wrong(clock):
+    first, second, third = (Vendor(name, clock) for name in "abc")
+    first.factor = 1.1
+    manager = manager_of(first, second, third, adjustment="raw")
+    fetch(manager)
+    first.up = False
+    clock.move_to(clock.at + CLOSE)
+    bars = fetch(manager)
+    assert (bars.source, bars.trusted_for_entries) == ("c", True)
+    assert manager.health()["b"]["success"] == 1.0
+
+
+def test_who_contradicts_itself_gives_way_to_another(clock):
+    first, second = Vendor("a", clock), Vendor("b", clock)
+    manager = manager_of(first, second)
+    fetch(manager)
+    first.factor = 1.1
+    clock.move_to(clock.at + CLOSE)
+    bars = fetch(manager)
+    assert (bars.source, bars.trusted_for_entries) == ("b", True)
+
+
+def test_who_contradicts_itself_alone_is_trusted_when_it_tells_the_same_once_more(clock):
+    source = Vendor("a", clock)
+    manager = manager_of(source, adjustment="raw")
+    fetch(manager)
+    source.factor = 0.5
+    for trusted in (False, True):
+        clock.move_to(clock.at + CLOSE)
+        assert fetch(manager).trusted_for_entries is trusted
+        assert fetch(manager).trusted_for_entries is trusted  # as it was kept
+
+
+def test_an_answer_that_praises_itself_is_not_believed(clock):
+    saved = fetch(manager_of(Vendor("good", clock)))
+    assert saved.trusted_for_entries
+    memory = MemorySource([saved], clock=clock)
+    assert fetch(manager_of(memory)).trusted_for_entries
+    assert not fetch(manager_of(memory, trusted=["alpaca"])).trusted_for_entries
+    old = saved._replace(stale_since=NOW, trusted_for_entries=True)
+    assert not fetch(manager_of(MemorySource([old], clock=clock))).trusted_for_entries
+
+
+def test_the_newest_bars_that_anybody_has_stand_in_marked(clock):
+    first, second = Vendor("a", clock), Vendor("b", clock)
+    first.until, second.until = NOW - HOUR, NOW - HOUR / 2
+    with pytest.raises(NoDataError, match="is behind with SPY"):
+        fetch(manager_of(first, second))
+    bars = fetch(manager_of(first, second, max_stale=HOUR))
+    assert (bars.source, bars.trusted_for_entries) == ("b", False)
+    assert bars.stale_since == NOW - HOUR / 2 + CLOSE  # when the next bar was due
+    with pytest.raises(NoDataError):
+        fetch(manager_of(first, second, max_stale=CLOSE))
+
+
+def test_over_a_weekend_it_is_the_answer_that_grows_old(clock):
+    source = Vendor("a", clock)
+    manager = manager_of(source, max_stale=2 * HOUR)
+    clock.move_to(datetime(2024, 3, 8, 22, tzinfo=UTC))
+    fetch(manager)
+    source.up = False
+    clock.move_to(clock.at + HOUR)
+    assert fetch(manager).stale_since == datetime(2024, 3, 8, 22, tzinfo=UTC)
+
+
+def thin(minutes):
+    """A symbol that trades every tenth minute, or later."""
+    rows = np.flatnonzero(np.random.default_rng(4).random(minutes) < 0.1)
+    times = np.datetime64("2024-03-08T14:30", "ns") + rows * np.timedelta64(1, "m")
+    p = 100.0 + rows / 100
+    return Bars("THIN", "1Min", times, p, p, p, p, p, feed="iex", adjustment="all")
+
+
+def test_the_one_newest_bar_of_a_symbol_that_trades_seldom_is_had_as_a_hundred_are(clock):
+    source = MemorySource([thin(390)], clock=clock)
+    answers = []
+    for minute in range(12):
+        clock.move_to(NOW + timedelta(minutes=minute))
+        fetched = manager_of(source).blocking.fetch_many(["THIN"], "1Min", 1)
+        answers += [len(bars) for bars in fetched.bars.values()]
+    assert answers == [1] * 12
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_bar_can_be_held_against_anothers(clock, count):
+    terms = {"cross_check": "always", "unconfirmed": "refuse"}
+    manager = manager_of(Vendor("a", clock), Vendor("b", clock), **terms)
+    for end in (None, NOW - HOUR):
+        bars = asyncio.run(manager.fetch_many(["SPY"], "5Min", count, end=end))["SPY"]
+        assert (len(bars), bars.trusted_for_entries) == (count, True)
