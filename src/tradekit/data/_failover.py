@@ -345,10 +345,11 @@ class Failover:
 
     def _doubt(self, source: DataSource, bars: Bars) -> SourceError | None:
         error = doubt(source, self._wanted, bars)
-        if error is None and (known := self.known.get(bars.symbol)):
-            return jump(source, known, bars, self.now)
         # Minutes without a trade are many; only where rows were left out may a hole be one of them.
-        return None if error and error.fault == "gaps" and not bars.dropped else error
+        if error and (error.fault != "gaps" or bars.dropped):
+            return error
+        known = self.known.get(bars.symbol)
+        return jump(source, known, bars, self.now) if known else None
 
     def _note(self, name: str, bars: Bars) -> None:
         """Remember the newest bars that anybody has, though newer ones should be there."""
