@@ -132,6 +132,48 @@ def test_over_a_weekend_it_is_the_answer_that_grows_old(clock):
     assert fetch(manager).stale_since == datetime(2024, 3, 8, 22, tzinfo=UTC)
 
 
+def test_what_a_source_told_that_is_shown_to_be_wrong_is_forgotten(clock):
+    first, second, third = (Vendor(name, clock) for name in "abc")
+    first.factor = 1.05
+    manager = manager_of(first, second, third)
+    wrong = manager.blocking.fetch("QQQ", "5Min", 100)
+    manager.cross_check = "always"
+    assert fetch(manager).source == "b"
+    manager.cross_check = "off"
+    clock.move_to(
+        clock.at + timedelta(minutes=2)
+    )  # the quarantine is over
+    first.factor = 1.0
+    bars = manager.blocking.fetch("QQQ", "5Min", 100)
+    np.testing.assert_allclose(bars.close, wrong.close / 1.05)
+
+
+def test_an_answer_that_nobody_checked_does_not_do_once_all_are_to_be_checked(clock):
+    first, second = Vendor("a", clock), Vendor("b", clock)
+    first.factor = 1.05
+    manager = manager_of(first, second)
+    assert fetch(manager).trusted_for_entries
+    manager.cross_check = "always"
+    assert not fetch(manager).trusted_for_entries
+    second.factor = 1.05
+    assert fetch(manager).trusted_for_entries
+    second.up = False
+    assert fetch(manager).trusted_for_entries  # checked before, and kept
+
+
+def test_no_bar_is_complete_after_the_end_that_was_asked_for(clock):
+    end = NOW + timedelta(seconds=1)
+
+    class Slow(Vendor):
+        async def _fetch(self, request):
+            clock.move_to(NOW + 2 * CLOSE)
+            return await super()._fetch(request)
+
+    manager = manager_of(Slow("a", clock))
+    bars = manager.blocking.fetch_many(["SPY"], "5Min", 100, end=end)["SPY"]
+    assert bars[-1].close_time == NOW
+
+
 def thin(minutes):
     """A symbol that trades every tenth minute, or later."""
     rows = np.flatnonzero(np.random.default_rng(4).random(minutes) < 0.1)

@@ -20,8 +20,9 @@ from tradekit.data import MultiSourceDataManager
         ("timeout", None, "timeout is a duration"),
     ],
 )
-def test_what_cannot_be_is_refused_at_the_next_call(name, value, problem):
+def test_what_cannot_be_is_refused_at_once_and_changes_nothing(name, value, problem):
     manager = MultiSourceDataManager(sources=["simulated"])
-    setattr(manager, name, value)
+    before = getattr(manager, name)
     with pytest.raises(UsageError, match=problem):
-        manager.blocking.get_market_data("SPY", "1Day", 10)
+        setattr(manager, name, value)
+    assert getattr(manager, name) == before

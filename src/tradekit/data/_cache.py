@@ -38,6 +38,8 @@ class Entry:
         How late the source is at best.
     settle : timedelta
         How long an answer may be trusted without another look.
+    checked : bool
+        Whether it was held against another source's.
     is_past : bool
         Whether no newer bar belongs to it, however late it is.
     """
@@ -48,6 +50,7 @@ class Entry:
     stored: datetime
     delay: timedelta
     settle: timedelta = timedelta(minutes=15)
+    checked: bool = False
     is_past: bool = False
     renewed: int = attrs.field(init=False)
     _frame: pd.DataFrame | None = attrs.field(default=None, init=False)
@@ -156,3 +159,15 @@ class BarsCache:
             self._entries.move_to_end(key)
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)
+
+    def forget(self, giver: str) -> None:
+        """Forget all that a source has answered.
+
+        Parameters
+        ----------
+        giver : str
+            Its name.
+        """
+        with self._lock:
+            for key in [key for key, entry in self._entries.items() if entry.giver == giver]:
+                del self._entries[key]

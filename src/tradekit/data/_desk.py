@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -65,11 +65,9 @@ class Desk:
         self._newest, self._past = BarsCache(_SERIES), BarsCache(_WINDOWS)
         self._flights: Flights[BarsRequest, Bars | SourceError] = Flights()
 
-    def kept(
-        self, key: Key, limit: int, lasting: timedelta, trusted: Sequence[str] | None
-    ) -> Entry | None:
-        """Find an answer that is still the newest, and was given no longer ago."""
-        return self._found(self._newest, key, limit, lasting, trusted)
+    def kept(self, key: Key, limit: int, terms: Terms) -> Entry | None:
+        """Find an answer that is still the newest, and will do."""
+        return self._found(self._newest, key, limit, terms)
 
     async def newest(
         self,
@@ -128,16 +126,15 @@ class Desk:
         async def fly(names: tuple[str, ...]) -> Answers:
             limit = request.limit and max(request.limit, _TELLING)
             asked = attrs.evolve(request, symbols=names, limit=limit)
-            failover = await self._inquiry.ask(asked, terms, wanted=request.limit)
+            failover = await self._ask(asked, terms, wanted=request.limit)
             answers: Answers = {**failover.bars, **failover.result().failures}
             trimmed = {symbol: _newest(each, request.limit) for symbol, each in answers.items()}
-            self._keep_past(request, failover, trimmed)
+            self._keep_past(request, failover, trimmed, terms)
             return trimmed
 
         kept: dict[str, Bars] = {}
         for question in _each(request):
-            lasting, trusted = terms.cache_duration, terms.trusted
-            if entry := self._found(self._past, question, 1, lasting, trusted):
+            if entry := self._found(self._past, question, 1, terms):
                 kept |= dict.fromkeys(question.symbols, entry.bars)
         self._panel.metrics.memory_hit(len(kept))
         missing = tuple(symbol for symbol in request.symbols if symbol not in kept)
@@ -175,7 +172,7 @@ class Desk:
             asked = attrs.evolve(request, adjustment=now.adjustment)
             if now.cross_check != "off" and request.start is not None:
                 asked = attrs.evolve(asked, start=_comparably_long_before(request))
-            return (await self._inquiry.ask(asked, now)).result()
+            return (await self._ask(asked, now)).result()
 
         def is_enough() -> bool:
             return terms().cross_check != "always"
@@ -219,10 +216,9 @@ class Desk:
 
     async def _fetch(self, request: BarsRequest, terms: Terms, wanted: int) -> Answers:
         """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
-        failover = await self._inquiry.ask(request, terms, self._remembered(request), wanted)
+        failover = await self._ask(request, terms, self._remembered(request), wanted)
         for symbol in failover.lasting:
-            entry = self._entry(failover, symbol, failover.bars[symbol])
-            self._newest.put(_key(request, symbol), entry)
+            self._newest.put(_key(request, symbol), self._entry(failover, symbol, terms))
         failures = {
             symbol: self._stale(symbol, failover, terms) or failure
             for symbol, failure in failover.result().failures.items()
@@ -236,37 +232,48 @@ class Desk:
         known = [entry.asked for key in keys if (entry := self._newest.last(key, 1, now))]
         return max(limit, _TELLING, *(asked for asked in known if asked <= _MANY))
 
-    def _keep_past(self, request: BarsRequest, failover: Failover, answers: Answers) -> None:
+    def _keep_past(
+        self, request: BarsRequest, failover: Failover, answers: Answers, terms: Terms
+    ) -> None:
         """Keep what can no longer be corrected."""
         for symbol in failover.lasting:
             bars = answers[symbol]
             if isinstance(bars, Bars) and request.end:
-                entry = self._entry(failover, symbol, bars, is_past=True)
+                entry = attrs.evolve(self._entry(failover, symbol, terms), bars=bars, is_past=True)
                 if request.end + unsettled(request.timeframe, entry.settle) <= failover.now:
                     self._past.put(attrs.evolve(request, symbols=symbol), entry)
 
-    def _entry(
-        self, failover: Failover, symbol: str, bars: Bars, *, is_past: bool = False
-    ) -> Entry:
-        giver, asked = failover.answered_by[symbol], failover.request.limit or len(bars)
-        can = self._panel.source(giver).capabilities
-        return Entry(giver, bars, asked, failover.now, can.delay, can.settle, is_past)
+    def _entry(self, failover: Failover, symbol: str, terms: Terms) -> Entry:
+        giver, bars = failover.answered_by[symbol], failover.bars[symbol]
+        can, asked = self._panel.source(giver).capabilities, failover.request.limit or len(bars)
+        checked = terms.cross_check == "always"
+        return Entry(giver, bars, asked, failover.now, can.delay, can.settle, checked)
 
-    def _found(
+    async def _ask(
         self,
-        cache: BarsCache,
-        key: Hashable,
-        limit: int,
-        lasting: timedelta,
-        trusted: Sequence[str] | None,
-    ) -> Entry | None:
+        request: BarsRequest,
+        terms: Terms,
+        known: Mapping[str, Known] | None = None,
+        wanted: int | None = None,
+    ) -> Failover:
+        """Put a question, and forget what those have answered who are shown to be wrong."""
+        failover = await self._inquiry.ask(request, terms, known, wanted)
+        for giver in failover.expelled:
+            self._newest.forget(giver)
+            self._past.forget(giver)
+        return failover
+
+    def _found(self, cache: BarsCache, key: Hashable, limit: int, terms: Terms) -> Entry | None:
         """Find an answer that lasts, and say whether it is still to be trusted."""
         now = self._clock.now()
-        entry = cache.get(key, limit, now, lasting)
-        if entry is None or not entry.bars.trusted_for_entries:
+        entry = cache.get(key, limit, now, terms.cache_duration)
+        if entry is None or (terms.cross_check == "always" and not entry.checked):
+            return None
+        if not entry.bars.trusted_for_entries:
             return entry
         fresh = now - entry.stored <= entry.settle
-        return entry if fresh and self._inquiry.trusts(entry.giver, trusted) else entry.untrusted()
+        trusted = fresh and self._inquiry.trusts(entry.giver, terms.trusted)
+        return entry if trusted else entry.untrusted()
 
     def _remembered(self, request: BarsRequest) -> dict[str, Known]:
         """Give what is known of the newest bars, though they are out of date."""

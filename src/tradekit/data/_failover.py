@@ -102,6 +102,7 @@ class Failover:
         self.answered_by: dict[str, str] = {}
         self.unconfirmed: set[str] = set()
         self.recalled: set[str] = set()
+        self.expelled: set[str] = set()
         self._changed: set[str] = set()
         self.behind: dict[str, tuple[str, Bars]] = {}
         self._unbelieved: set[str] = set()
@@ -136,6 +137,11 @@ class Failover:
             ):
                 self.replace(symbol, known.giver, bars)
                 self.recalled.add(symbol)
+
+    @property
+    def wanted(self) -> int | None:
+        """How many bars will do."""
+        return self._wanted.limit
 
     @property
     def lasting(self) -> set[str]:

@@ -13,13 +13,13 @@ import numpy as np
 
 from .._core.bars import Bars
 from .._core.errors import SourceError
-from .._core.request import BarsRequest
 from ._failover import Failover
 from ._panel import Panel
 from ._second_opinion import agree, compare, odd_one_out
 from ._terms import Terms
 
 _SAMPLED = 0.05  # of all answers
+_PART = 0.25  # of a call's time: so long an opinion may take
 _MOMENT = 1e-3  # seconds
 _NEWEST = 5  # times the tolerance: so far may the newest closes of two tapes lie apart
 
@@ -83,8 +83,7 @@ class Jury:
         ends: float,
     ) -> set[str]:
         """Hear a second source on all of these, and a third on those where they disagree."""
-        request = failover.request
-        second = await self._hear(request, symbols, {giver}, _in_time(terms, ends))
+        second = await self._hear(failover, symbols, {giver}, _in_time(terms, ends))
         agreed = {s: _agreed(failover.bars[s], second.bars.get(s), terms) for s in symbols}
         for symbol in (s for s, same in agreed.items() if same):
             self._note(dict.fromkeys(_told(symbol, failover, second), True))
@@ -95,7 +94,7 @@ class Jury:
         if not contested:
             return doubtful
         heard = {giver, *second.answered_by.values()}
-        third = await self._hear(request, contested, heard, _in_time(terms, ends))
+        third = await self._hear(failover, contested, heard, _in_time(terms, ends))
         for symbol in contested:
             if not self._settle(failover, symbol, second, third, terms):
                 doubtful.add(symbol)
@@ -105,11 +104,10 @@ class Jury:
         return doubtful
 
     async def _hear(
-        self, request: BarsRequest, symbols: tuple[str, ...], apart: set[str], terms: Terms
+        self, failover: Failover, symbols: tuple[str, ...], apart: set[str], terms: Terms
     ) -> Failover:
-        return await self._panel.ask(
-            attrs.evolve(request, symbols=symbols), terms, apart_from=apart
-        )
+        request = attrs.evolve(failover.request, symbols=symbols)
+        return await self._panel.ask(request, terms, wanted=failover.wanted, apart_from=apart)
 
     def _settle(
         self, failover: Failover, symbol: str, second: Failover, third: Failover, terms: Terms
@@ -122,6 +120,7 @@ class Jury:
             return False
         self._note({name: name != odd for name in answers})
         self._panel.book.quarantine(odd, terms.cool_down, _odd(odd, symbol, answers))
+        failover.expelled.add(odd)
         if odd == failover.answered_by[symbol]:
             right = second.answered_by[symbol]
             failover.replace(symbol, right, answers[right])
@@ -134,8 +133,9 @@ class Jury:
 
 
 def _in_time(terms: Terms, ends: float) -> Terms:
-    left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
-    return attrs.evolve(terms, timeout=left)
+    """Grant a part of the time that is left: an answer is there already, and somebody waits."""
+    left = max(_MOMENT, min(ends - monotonic(), _PART * terms.timeout.total_seconds()))
+    return attrs.evolve(terms, timeout=timedelta(seconds=left))
 
 
 def _told(symbol: str, *answered: Failover) -> dict[str, Bars]:

@@ -30,7 +30,7 @@ from ._lineup import lineup_of
 from ._panel import Panel
 from ._second_opinion import TOLERANCE
 from ._secret import Secret
-from ._terms import CrossCheck, Terms, Unconfirmed
+from ._terms import SETTINGS, CrossCheck, Terms, Unconfirmed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +47,9 @@ class MultiSourceDataManager:
     one. Six attempts are made over the sources within one deadline. Beside one that takes longer
     than nineteen times out of twenty, the next is asked too, if its budget can spare it.
 
-    Each symbol's bars come from one source, which they name; nothing is spliced. The newest are
-    kept in memory until the next is due; then their source is asked for the end alone, and for all
-    where it has rewritten history. Who asks for the same at once shares one question, over threads.
+    Each symbol's bars come from one source, which they name; nothing is spliced. Bars are kept
+    until the next one is due; then their source is asked for what is missing, and for all of them
+    where it has rewritten history. Who asks for the same at once shares one question.
 
     Parameters
     ----------
@@ -60,13 +60,11 @@ class MultiSourceDataManager:
         Sources, or registered names of them, in the order in which they are asked. Usually
         Alpaca, IEX (when ``TIINGO_API_KEY`` is set) and Yahoo.
     clock : Clock, optional
-        Who says what time it is; else the clock of the first source that is handed in, else the
-        machine's.
+        Who says what time it is; else that of the first source handed in, else the machine's.
     adjustment : {"all", "split", "raw"}
         What every source is asked for. Answers that state another one are refused.
     timeout : timedelta
-        How long a call may take, all attempts together. A source that blocks the event loop cannot
-        be interrupted.
+        How long a call may take, all attempts together, unless a source blocks the event loop.
     on_change : callable, optional
         Called with a `SourceStatusChanged` event when a source is disabled, restored, quarantined
         or contested, or when another one answers than before.
@@ -77,7 +75,7 @@ class MultiSourceDataManager:
         After so many failed calls in a row a source is left alone for ``cool_down``; then one call
         tries it. An unknown symbol is no failure. May be changed at any time, as most others.
     cache_duration : timedelta
-        How long the newest bars are kept at most.
+        How long an answer is kept in memory at most.
     cool_down : timedelta, optional
         How long a disabled source is left alone; twice as long after each try that fails, up to an
         hour. None leaves it alone until `reset_data_source`.
@@ -97,8 +95,8 @@ class MultiSourceDataManager:
         Whose answers are good enough to open a trade on, as they say in ``trusted_for_entries``;
         all by default. Stale and contested answers never are.
     disk_cache : bool or path
-        Whether, or in which file, settled bars are kept on disk too: then only what is missing at
-        the end travels, also after a restart. Several processes may share one.
+        Whether, or in which file, settled bars are kept on disk too: then only what is missing
+        travels, also after a restart. Several processes may share one.
     seed : int
         Of the answers that are sampled.
 
@@ -148,15 +146,13 @@ class MultiSourceDataManager:
         keys = Secret.of(alpaca_key), Secret.of(alpaca_secret)
         del alpaca_key, alpaca_secret  # nobody who looks at this frame sees them
         lineup, self.clock = lineup_of(sources, keys, clock)
-        self.adjustment, self.timeout = adjustment, timeout
+        self.adjustment, self.timeout, self.max_stale = adjustment, timeout, max_stale
         self.max_errors_before_disable = max_errors_before_disable
-        self.cache_duration, self.cool_down = cache_duration, cool_down
+        self.cache_duration, self.cool_down, self.trusted = cache_duration, cool_down, trusted
         self.cross_check, self.unconfirmed, self.tolerance = cross_check, unconfirmed, tolerance
-        self.max_stale, self.trusted = max_stale, trusted
         self.last_failure: NoDataError | None = None
         self._panel = Panel(lineup, self.clock, on_change, on_call)
         self._desk = Desk(self._panel, self.clock, seed, Archive.of(disk_cache))
-        self._terms()  # wrong ones are refused at once
         self._unanswered: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
@@ -224,7 +220,7 @@ class MultiSourceDataManager:
         if entry := self._kept(symbol, timeframe, limit):
             return entry.newest(limit)
         names, length = (symbol,), Timeframe(timeframe)
-        return (await self._desk.newest(names, length, limit, self._terms()))[symbol]
+        return (await self._desk.newest(names, length, limit, self._terms))[symbol]
 
     async def fetch_many(
         self, symbols: Sequence[str], timeframe: str, lookback: int, end: datetime | None = None
@@ -253,11 +249,13 @@ class MultiSourceDataManager:
         most = count(lookback, "a limit counts bars", "limit=300")
         request = BarsRequest(names, length, limit=most, end=end, adjustment=self.adjustment)
         if request.end is not None and request.end < self.clock.now():
-            return await self._desk.past(request, self._terms())
+            return await self._desk.past(request, self._terms)
         kept = {s: entry.newest(most) for s in names if (entry := self._kept(s, length, most))}
         missing = [symbol for symbol in names if symbol not in kept]
-        fetched = await self._desk.newest(missing, length, most, self._terms())
+        fetched = await self._desk.newest(missing, length, most, self._terms)
         bars = kept | fetched.bars
+        if request.end is not None:  # the answer may have taken a while
+            bars = {symbol: each.until(request.end) for symbol, each in bars.items()}
         return Fetched({s: bars[s] for s in names if s in bars}, fetched.failures)
 
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
@@ -281,7 +279,7 @@ class MultiSourceDataManager:
             When no source could look; ``causes`` has each one's reason.
         """
         most = count(limit, "a limit counts symbols", "limit=20")
-        return await offers.discover(self._panel, category, most, self._terms())
+        return await offers.discover(self._panel, category, most, self._terms)
 
     async def quotes(self, symbols: str | Sequence[str]) -> dict[str, Mapping[str, float]]:
         """Ask for the latest bid and ask; each symbol's come from the first source that has them.
@@ -301,7 +299,7 @@ class MultiSourceDataManager:
         NoDataError
             When a symbol cannot be quoted; ``causes`` has the reasons, ``found`` the others.
         """
-        return await offers.quotes(self._panel, as_symbols(symbols), self._terms())
+        return await offers.quotes(self._panel, as_symbols(symbols), self._terms)
 
     async def stream(self, symbols: str | Sequence[str], timeframe: str) -> AsyncIterator[Bar]:
         """Wait for bars and give each as it completes: live where a source streams, else asked for.
@@ -326,7 +324,7 @@ class MultiSourceDataManager:
             nobody could be asked; the error's ``since`` is the first that is missing.
         """
         names, length = as_symbols(symbols), Timeframe(timeframe)
-        async with aclosing(self._desk.stream(names, length, self._terms)) as bars:
+        async with aclosing(self._desk.stream(names, length, lambda: self._terms)) as bars:
             async for bar in bars:
                 yield bar
 
@@ -391,10 +389,11 @@ class MultiSourceDataManager:
             raise UsageError("one symbol at a time", got=repr(symbol), hint=hint)
         most = count(limit, "a limit counts bars", "limit=300")
         key = symbol, Timeframe(timeframe), self.adjustment
-        if entry := self._desk.kept(key, most, self.cache_duration, self.trusted):
+        if entry := self._desk.kept(key, most, self._terms):
             self._panel.metrics.memory_hit()
         return entry
 
-    def _terms(self) -> Terms:
-        # Of attributes that anybody may have changed meanwhile.
-        return Terms(**{field.name: getattr(self, field.name) for field in attrs.fields(Terms)})
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in SETTINGS:  # wrong ones are refused at once
+            self._terms = attrs.evolve(self.__dict__.get("_terms", Terms()), **{name: value})
+        super().__setattr__(name, value)

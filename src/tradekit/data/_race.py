@@ -158,13 +158,13 @@ class Race:
         """Wait until somebody has answered, or becomes late."""
         coming = (self._until_late(attempt) for attempt in self._running.values())
         timeout = min((wait for wait in coming if wait > 0), default=self._left())
-        await asyncio.wait(
+        came, _ = await asyncio.wait(
             self._running,
             timeout=max(0.0, min(timeout, self._left())),
             return_when=asyncio.FIRST_COMPLETED,
         )
         # Where the loop was blocked meanwhile, an answer may be there, and only not yet read.
-        for _ in range(_STEPS):
+        for _ in range(0 if came else _STEPS):
             await asyncio.sleep(0)
         for task in [task for task in self._running if task.done()]:
             attempt = self._running.pop(task)

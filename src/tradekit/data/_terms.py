@@ -86,6 +86,9 @@ class Terms:
             raise UsageError("no such trusted", expected=expected, got=got, hint=hint)
 
 
+SETTINGS = frozenset(field.name for field in attrs.fields(Terms))
+
+
 def _lasting(name: str, value: object) -> None:
     duration(value, f"{name} is a duration", f"{name}=timedelta(minutes=1)")
 
