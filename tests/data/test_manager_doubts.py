@@ -140,9 +140,7 @@ def test_what_a_source_told_that_is_shown_to_be_wrong_is_forgotten(clock):
     manager.cross_check = "always"
     assert fetch(manager).source == "b"
     manager.cross_check = "off"
-    clock.move_to(
-        clock.at + timedelta(minutes=2)
-    )  # the quarantine is over
+    clock.move_to(clock.at + timedelta(minutes=2))  # the quarantine is over
     first.factor = 1.0
     bars = manager.blocking.fetch("QQQ", "5Min", 100)
     np.testing.assert_allclose(bars.close, wrong.close / 1.05)
