@@ -115,3 +115,14 @@ def test_what_a_server_said_once_holds_for_its_window_and_not_for_ever():
     later = NOW + timedelta(minutes=2)
     for _ in range(3):
         assert not health.read(later).wait(later)
+
+
+def test_a_contradiction_counts_as_long_as_its_answer_is_among_the_last_hundred():
+    health = SourceHealth.of(MemorySource())
+    health.heard(1, [])
+    health.compared(False)
+    for _ in range(99):
+        health.heard(1, [])
+    assert health.figures()["agreement"] == 0.0
+    health.heard(1, [])
+    assert health.figures()["agreement"] == 1.0

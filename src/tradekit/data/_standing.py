@@ -66,7 +66,10 @@ class SourceHealth:
     _said: tuple[int | None, ...] = attrs.field(default=(), init=False)
     _took: dict[int, deque[float]] = attrs.field(factory=dict, init=False)
     _heard: deque[_Heard] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
-    _agreed: deque[bool] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
+    _answers: int = attrs.field(default=0, init=False)
+    _agreed: deque[tuple[int, bool]] = attrs.field(
+        factory=lambda: deque(maxlen=_REMEMBERED), init=False
+    )
 
     @classmethod
     def of(cls, source: DataSource) -> SourceHealth:
@@ -120,11 +123,12 @@ class SourceHealth:
 
     def figures(self) -> dict[str, float]:
         """Shares of its last answers, from 0 to 1, that were sound, in time, new, and borne out."""
+        oldest = self._answers - _REMEMBERED
         return {
             "success": _mean([heard.good / heard.total for heard in self._heard]),
             "latency": _mean([1 - heard.share_of("late") for heard in self._heard]),
             "freshness": _mean([1 - heard.share_of("stale") for heard in self._heard]),
-            "agreement": _mean(self._agreed),
+            "agreement": _mean([same for answer, same in self._agreed if answer > oldest]),
         }
 
     @property
@@ -135,6 +139,7 @@ class SourceHealth:
     def heard(self, good: int, bad: Sequence[SourceError]) -> None:
         """Note what came of a call: of how many symbols the answer was sound, in time and new."""
         if good or bad:
+            self._answers += 1
             self._heard.append(_Heard(good, [error.fault for error in bad]))
 
     def came_late(self, size: int, seconds: float) -> None:
@@ -148,7 +153,7 @@ class SourceHealth:
 
     def compared(self, agreed: bool) -> None:
         """Note whether another source bore out an answer."""
-        self._agreed.append(agreed)
+        self._agreed.append((self._answers, agreed))
 
     def took(self, size: int, seconds: float) -> None:
         """Note how long an answer for so many symbols took."""
