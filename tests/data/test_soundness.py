@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tradekit import Bars, Timeframe, calendar_for
-from tradekit.data._soundness import contradicts, far_apart, impossible, off_grid, relabelled
+from tradekit.data._soundness import far_apart, impossible, off_grid, relabelled
 
 OPEN = np.datetime64("2024-03-08T14:30", "ns")
 
@@ -110,20 +110,6 @@ def test_without_volume_the_ranges_tell():
 def test_a_move_of_a_third_may_be_news():
     before = np.arange(6) < 5
     assert relabelled(days(*np.where(before, 100.0, 72.0))) is None
-
-
-def test_history_that_was_adjusted_anew_contradicts_what_was_kept():
-    kept, fresh = days(10, 11, 12, 13), days(9.9, 10.89, 11.88, 12.87, 13.5)
-    assert contradicts(kept, fresh) == pytest.approx(0.99)
-
-
-def test_a_corrected_bar_is_no_contradiction():
-    assert contradicts(days(10, 11, 12), days(10, 11.01, 12)) is None
-
-
-def test_what_has_nothing_in_common_does_not_contradict():
-    bars = days(10, 11, 12, 13)
-    assert contradicts(bars[:2], bars[2:]) is None
 
 
 def single(dates, times, timeframe="5Min", zone="America/New_York"):

@@ -1,7 +1,7 @@
 """Labels and prices that cannot be, or that look as if they were told in other shares.
 
 What nothing here can see is an answer that is wrong as a whole: all prices a percent too high, or
-another symbol's. That takes kept bars (`contradicts`), or another source.
+another symbol's. That takes bars that are known, or another source.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ _LEAP = 20.0
 # ranges stay within this factor of what they were, it is the shares that changed, not the price.
 _MOVED, _CALM = log(1.4), log(4.0)
 _ASIDE = 20
-# Adjusted prices of one source are the same to the last digit, until they are adjusted anew.
-_SAME = 1e-6
 
 
 def off_grid(bars: Bars) -> Int:
@@ -173,27 +171,3 @@ def relabelled(bars: Bars) -> tuple[int, float] | None:
 
 def _middle(column: Float) -> float:
     return float(np.median(column))
-
-
-def contradicts(kept: Bars, fresh: Bars) -> float | None:
-    """Tell whether two answers of one source tell different prices of the same bars.
-
-    Then history was adjusted anew meanwhile, or one of the two is wrong. Corrections of single
-    bars do not count.
-
-    Parameters
-    ----------
-    kept, fresh : Bars
-        Of the same symbol, timeframe and adjustment.
-
-    Returns
-    -------
-    float or None
-        The median of fresh over kept closes, where it is not 1 within a millionth; None where they
-        agree, or have no bar in common.
-    """
-    _, mine, theirs = np.intersect1d(kept.time, fresh.time, True, True)
-    if not len(mine):
-        return None
-    ratio = _middle(fresh.close[theirs] / kept.close[mine])
-    return ratio if abs(ratio - 1) > _SAME else None
