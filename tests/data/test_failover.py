@@ -16,7 +16,8 @@ from tradekit import (
     SourceError,
 )
 from tradekit.data import MemorySource
-from tradekit.data._failover import Failover, Heard, nobody
+from tradekit.data._failover import Failover
+from tradekit.data._heard import Heard
 from tradekit.data._known import Known
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
@@ -136,25 +137,6 @@ def test_when_nobody_has_bars_the_error_names_everybodys_reason():
     assert list(error.causes) == ["a", "b"]
     assert str(error).startswith("no source has bars of SPY (5Min): got a: no 5Min bars of SPY in")
     assert "; b: memory is behind with SPY 5Min" in str(error)
-
-
-def test_asking_again_may_help_where_it_may_help_with_one_source():
-    for_ever, passing = NoDataError("unknown"), SourceError("gone")
-    assert not nobody("has it", {"a": for_ever}).retryable
-    assert nobody("has it", {"a": for_ever, "b": passing}).retryable
-    assert "got no source" in str(nobody("has it", {}))
-
-
-def test_who_could_not_look_has_not_seen_nothing():
-    unable = SourceError("never serves that", retryable=False)
-    for causes, fault in (
-        ({"a": NoDataError("nothing"), "b": unable}, "no_data"),
-        ({"a": NoDataError("nothing"), "b": SourceError("gone")}, "transient"),
-        ({"a": unable}, "unable"),
-        ({"a": NoDataError("who?", fault="unknown_symbol"), "b": unable}, "unknown_symbol"),
-        ({}, "no_data"),
-    ):
-        assert nobody("has it", causes).fault == fault
 
 
 def test_an_answer_may_be_replaced_and_refused():

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from .._core.candidate import Candidate
 from .._core.errors import SourceError
-from ._failover import nobody
+from ._heard import nobody
 from ._panel import Panel
 from ._terms import Terms
 

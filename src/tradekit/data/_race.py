@@ -12,8 +12,9 @@ import attrs
 from .._core.errors import SourceError
 from .._core.source import DataSource
 from ._calls import hang_up, late
-from ._failover import Failover, Heard
+from ._failover import Failover
 from ._health import HealthBook
+from ._heard import Heard
 from ._metrics import Metrics
 from ._straggler import LONGEST, let_straggle
 

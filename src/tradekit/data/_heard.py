@@ -1,0 +1,75 @@
+"""What a question says of the sources that were asked, and of one that nobody could answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from .._core.errors import NoDataError, SourceError
+from ._health import faults
+
+
+@attrs.define
+class Heard:
+    """What a question says of a source that was asked, however many times.
+
+    Parameters
+    ----------
+    good : int
+        How many symbols it answered well.
+    errors : list of SourceError
+        What went wrong, its own fault or not.
+    proven : list of SourceError
+        What others have shown to be its own fault.
+    after : Heard, optional
+        Takes in what comes once the question is answered, which then changes nothing else.
+    """
+
+    good: int = 0
+    errors: list[SourceError] = attrs.field(factory=list)
+    proven: list[SourceError] = attrs.field(factory=list)
+    after: Heard | None = None
+
+    @property
+    def bad(self) -> list[SourceError]:
+        """What was its own fault."""
+        return [*faults(self.errors, self.good), *self.proven]
+
+    @property
+    def old(self) -> list[SourceError]:
+        """What was old, by nobody's fault as far as is known."""
+        stale = [error for error in self.errors if error.fault == "stale"]
+        return [] if self.good or self.bad else stale[-1:]
+
+
+def nobody(what: str, causes: Mapping[str, SourceError], **facts: Any) -> NoDataError:
+    """Say that no source could answer, and why none of them could.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for.
+    causes : mapping of str to SourceError
+        By source.
+    **facts : object
+        What else the error should carry.
+
+    Returns
+    -------
+    NoDataError
+        It carries ``causes``; its ``fault`` is ``no_data`` where those who could look saw nothing
+        (``unknown_symbol`` where all of them say so), else that of the first who could not.
+    """
+    able = [cause for cause in causes.values() if cause.fault != "unable"] or [*causes.values()]
+    blind = [cause.fault for cause in able if not isinstance(cause, NoDataError)]
+    unknown = {cause.fault for cause in able} == {"unknown_symbol"}
+    return NoDataError(
+        f"no source {what}",
+        retryable=any(cause.retryable for cause in causes.values()),
+        got="; ".join(f"{name}: {cause}" for name, cause in causes.items()) or "no source",
+        causes=dict(causes),
+        fault=blind[0] if blind else "unknown_symbol" if unknown else None,
+        **facts,
+    )
