@@ -10,6 +10,17 @@ from tradekit import UsageError
 from tradekit.data import MultiSourceDataManager
 
 
+async def nobody_awaits(told):
+    raise AssertionError(told)
+
+
+@pytest.mark.parametrize("callback", [nobody_awaits, "print"])
+@pytest.mark.parametrize("name", ["on_change", "on_call"])
+def test_a_callback_is_a_plain_function(name, callback):
+    with pytest.raises(UsageError, match=f"no such {name}: expected a plain function"):
+        MultiSourceDataManager(sources=["simulated"], **{name: callback})
+
+
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [

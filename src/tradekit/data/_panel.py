@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping
 from time import monotonic
@@ -44,6 +45,11 @@ class Panel:
         Is told when a source is disabled or restored, or when another one answers.
     on_call : callable, optional
         Is told of each call as it ends.
+
+    Raises
+    ------
+    UsageError
+        When a callback cannot be called, or is a coroutine function, which nobody would await.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class Panel:
         on_change: Callable[[SourceStatusChanged], None] | None = None,
         on_call: OnCall | None = None,
     ) -> None:
+        _check_callback("on_change", on_change)
+        _check_callback("on_call", on_call)
         self._lineup, self._clock = lineup, clock
         self.book, self.metrics = HealthBook(clock, on_change), Metrics(clock, on_call)
 
@@ -246,3 +254,11 @@ class Panel:
             if name not in turn:
                 failover.skip(name, self.book.barred(name), blame=True)
         return turn
+
+
+def _check_callback(name: str, callback: object) -> None:
+    if callback is None or (callable(callback) and not inspect.iscoroutinefunction(callback)):
+        return
+    expected = "a plain function, called where the event loop runs"
+    hint = f"{name}=queue.put_nowait, and await the queue elsewhere"
+    raise UsageError(f"no such {name}", expected=expected, got=repr(callback), hint=hint)
