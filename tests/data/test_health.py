@@ -118,6 +118,19 @@ def test_where_all_are_disabled_the_first_that_is_due_is_tried():
     assert story.admitted("a", "b") == ["b"]
 
 
+def test_where_all_are_disabled_each_is_tried_a_pause_after_its_last_try():
+    story = Story("a", "b")
+    for seconds in (0, 60, 180, 420):  # pauses of one, two and four minutes, and now of eight
+        story.after(seconds).hear("a", DOWN, times=5)
+    story.after(450).hear("b", DOWN, times=5)
+    assert story.after(479).admitted("a", "b") == ["b"]
+    assert story.after(480).admitted("a", "b") == ["a"]
+    story.hear("a", DOWN)
+    assert story.after(511).admitted("a", "b") == ["b"]
+    assert story.after(545).admitted("a", "b") == ["b"]
+    assert story.after(570).hear("b", good=1).admitted("a", "b") == ["b"]  # which is enough
+
+
 def test_refused_keys_disable_at_once_and_until_a_reset():
     story = Story("a", "b").hear("a", CredentialsError("wrong key"))
     assert story.after(9999).admitted("a", "b") == ["b"]

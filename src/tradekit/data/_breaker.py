@@ -30,12 +30,16 @@ class Breaker:
         When it may be tried again; None while it is ok, and where only a reset helps.
     reason : str
         Why it is not ok, or what failed at its last call.
+    soonest : datetime, optional
+        When it may be tried while nobody else can be asked: one pause after the last try, however
+        often that has been doubled.
     """
 
     errors: int = 0
     status: Status = "ok"
     until: datetime | None = None
     reason: str = ""
+    soonest: datetime | None = None
     _trips: int = attrs.field(default=0, init=False)
     _probing: bool = attrs.field(default=False, init=False)
     _was_late: bool = attrs.field(default=False, init=False)  # and nothing worse, when it failed
@@ -111,6 +115,7 @@ class Breaker:
         self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta | None
     ) -> None:
         self.errors += 1
+        self.soonest = now + pause if pause else None
         self._was_late = all(error.fault == "late" for error in bad)
         refused = next((error for error in bad if isinstance(error, CredentialsError)), None)
         if refused:

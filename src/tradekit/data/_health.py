@@ -99,8 +99,8 @@ class HealthBook:
         Returns
         -------
         list of str
-            Those in quarantine last. Where all are disabled, the one whose turn comes first:
-            better a try than none.
+            Those in quarantine last. Where all are disabled, those that have not been tried for a
+            pause, or else the one whose turn comes first: better a try than none.
         """
         now = self._now()
         with self._lock:
@@ -108,7 +108,8 @@ class HealthBook:
             breakers = {name: self._sources[name].breaker for name in names}
             due = {n: b.until for n, b in breakers.items() if b.status == "disabled" and b.until}
             open_.sort(key=lambda name: self._is_quarantined(name, now))
-        return open_ or sorted(due, key=lambda name: due[name])[:1]
+            again = [n for n in due if (soonest := breakers[n].soonest) and soonest <= now]
+        return open_ or again or sorted(due, key=lambda name: due[name])[:1]
 
     def _is_open(self, name: str, now: datetime) -> bool:
         health = self._sources[name]
@@ -148,7 +149,7 @@ class HealthBook:
         now = self._now()
         with self._lock:
             health = self._sources[name]
-            if health.breaker.status != "ok" or not health.read(now).spare(now):
+            if not health.read(now).spare(now):
                 return False
             room = health.room(now)
             return room is None or 2 * size <= room
