@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from .errors import UsageError
@@ -105,7 +105,14 @@ def _canonical(value: object) -> str:
         return _from_timedelta(value)
     if hasattr(value, "amount_value") and hasattr(value, "unit_value"):
         return _from_parts(int(value.amount_value), str(value.unit_value.value), value)
-    match = _TEXT.fullmatch(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        raise _unknown(value)
+    return _from_text(str(value))
+
+
+@lru_cache(maxsize=256)  # bots ask in the same few words all day
+def _from_text(value: str) -> str:
+    match = _TEXT.fullmatch(value)
     if match is None:
         raise _unknown(value)
     return _from_parts(int(match[1]), match[2], value)
