@@ -100,6 +100,17 @@ def test_one_call_at_a_time_tries_a_source_that_is_disabled():
     assert breaker.claim()
 
 
+def test_a_try_that_succeeds_leaves_room_for_the_next_one():
+    breaker = Breaker()
+    fail(breaker, START)
+    assert breaker.claim()
+    breaker.heard(
+        breaker.until, 1, [], 1, MINUTE
+    )  # and nobody releases it
+    fail(breaker, START)
+    assert breaker.admits(breaker.until)
+
+
 def test_a_source_that_stays_dead_is_tried_every_hour_for_ever():
     breaker, now = Breaker(), START
     for _ in range(2_000):

@@ -58,7 +58,7 @@ def test_who_asks_for_the_same_at_once_shares_one_question(clock):
         return await asyncio.gather(*(manager.fetch("SPY", "5Min", 50) for _ in range(20)))
 
     answers = asyncio.run(main())
-    assert all(answer is answers[0] for answer in answers)
+    assert all(answer == answers[0] for answer in answers)
     assert len(source.asked) == 1
 
 
@@ -187,7 +187,7 @@ def test_the_past_is_remembered_as_long_as_the_newest_bars_are(clock):
 
     first = ask()
     assert first["SPY"].trusted_for_entries
-    assert ask()["SPY"] is first["SPY"]
+    assert ask()["SPY"] == first["SPY"]
     assert len(source.asked) == 1
     clock.move_to(NOW + timedelta(minutes=5))
     assert ask() == first
@@ -205,7 +205,7 @@ def test_who_asks_for_the_same_past_at_once_shares_one_question(clock):
         return await asyncio.gather(*asking)
 
     one, other, _ = asyncio.run(main())
-    assert one["SPY"] is other["SPY"]
+    assert one["SPY"] == other["SPY"]
     assert [request.symbols for request in source.asked] == [("SPY",), ("QQQ",)]
 
 

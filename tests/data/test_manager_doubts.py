@@ -50,21 +50,32 @@ def fetch(manager, count=100):
 
 
 @pytest.mark.parametrize("adjustment", ["raw", "all"])
-def test_who_contradicts_what_another_told_before_is_not_trusted_nor_kept(clock, adjustment):
+def test_who_contradicts_what_another_told_is_trusted_when_it_tells_the_same_once_more(
+    clock, adjustment
+):
     first, second = Vendor("a", clock), Vendor("b", clock)
     second.factor = 1.1
     manager = manager_of(first, second, adjustment=adjustment)
-    before = fetch(manager)
+    fetch(manager)
     first.up = False
+    for trusted in (False, True):
+        clock.move_to(clock.at + CLOSE)
+        bars = fetch(manager)
+        assert (bars.source, bars.trusted_for_entries) == ("b", trusted)
+
+
+def test_where_two_contradict_each_other_neither_is_trusted(clock):
+    first, second = Vendor("a", clock), Vendor("b", clock)
+    second.factor = 1.1
+    manager = manager_of(first, second, adjustment="raw")
+    first.up = False
+    fetch(manager)
+    first.up = True
     for _ in range(2):
         clock.move_to(clock.at + CLOSE)
         bars = fetch(manager)
         assert (bars.source, bars.trusted_for_entries) == ("b", False)
-    first.up = True
-    clock.move_to(clock.at + CLOSE)
-    bars = fetch(manager)
-    assert (bars.source, bars.trusted_for_entries) == ("a", True)
-    np.testing.assert_array_equal(bars.close[:-3], before.close[3:])
+    assert manager.health()["a"]["errors"] == 1  # when it was down: nobody knows who is right
 
 
 def test_where_two_tell_the_same_what_was_known_before_was_wrong(clock):

@@ -56,6 +56,12 @@ def test_those_who_lack_the_same_are_asked_for_at_once():
     }
 
 
+def test_where_everybody_lacks_something_else_all_of_it_is_asked_for_at_once():
+    gaps = {name: [(0, 10 + n), (30, 78)] for n, name in enumerate("ABCDE")}
+    (whole,) = parts_of(**gaps).questions()
+    assert (whole.request.symbols, whole.request.start) == (tuple("ABCDE"), None)
+
+
 def test_an_answer_is_whole_when_all_its_parts_are_there():
     parts = parts_of(A=[(0, 20), (30, 60)])
     gap, end = parts.questions()

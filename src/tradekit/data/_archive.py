@@ -65,9 +65,31 @@ class Archive:
             if bars.adjustment != "raw":  # some vendors adjust in the course of the day
                 waits = max(waits, _DAY)
             settled = bars.until(now - waits)
-            if len(settled) and bars.stale_since is None and not bars.extra:
+            # Of what was left out nobody knows where it was missing.
+            if len(settled) and not (bars.dropped or bars.stale_since or bars.extra):
                 begin, end = int(settled.time[0]), int(settled.close_time[-1])
                 self._store.put(Series.of(settled), settled, begin, end)
+
+    def renew(
+        self,
+        expelled: Iterable[str],
+        answers: Iterable[tuple[Bars, timedelta]],
+        now: datetime,
+    ) -> None:
+        """Forget all that some sources have answered, and keep what others answer now.
+
+        Parameters
+        ----------
+        expelled : iterable of str
+            Whose bars are wrong, as these call them.
+        answers : iterable of (Bars, timedelta)
+            As for `keep`.
+        now : datetime
+            Aware.
+        """
+        for source in expelled:
+            self._store.forget(source)
+        self.keep(answers, now)
 
     def known(
         self, sources: Mapping[str, DataSource], request: BarsRequest, now: datetime
@@ -118,5 +140,6 @@ class Archive:
         covered = tuple(piece for piece in kept.pieces if piece[1] > begin)
         if kept.bars is None or not covered:
             return None
-        bars = kept.bars[int(kept.bars.time.searchsorted(covered[0][0])) :]
+        bars = kept.bars.until(min(request.end or now, now))
+        bars = bars[int(bars.time.searchsorted(covered[0][0])) :]
         return Known(name, bars, now, covered) if len(bars) else None

@@ -129,7 +129,7 @@ class Breaker:
             self._close("disabled", until, bad[0])
 
     def _open(self, errors: int = 0, trips: int = 0, reason: str = "") -> None:
-        self.status, self.until = "ok", None
+        self.status, self.until, self._probing = "ok", None, False
         self.errors, self._trips, self.reason = errors, trips, reason
 
     def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:

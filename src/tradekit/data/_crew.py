@@ -109,6 +109,7 @@ class Crew:
         with self._lock:
             if self._process != os.getpid():  # threads do not come along in a fork
                 self._process = os.getpid()
+                self._waiting.clear()
                 self._busy = self._idle = self._threads = 0
             self._waiting.append(job)
             self._hire()

@@ -97,15 +97,15 @@ class Desk:
 
         async def fly(names: tuple[str, ...]) -> Answers:
             most = self._most(names, timeframe, limit, terms)
-            request = BarsRequest(names, timeframe, limit=most, adjustment=terms.adjustment)
-            answers = await self._fetch(request, terms, limit)
-            return {symbol: _newest(answer, limit) for symbol, answer in answers.items()}
+            asked = BarsRequest(names, timeframe, limit=most, adjustment=terms.adjustment)
+            return await self._fetch(asked, terms, limit)
 
         if not symbols:
             return Fetched()
-        request = BarsRequest(symbols, timeframe, limit=limit, adjustment=terms.adjustment)
-        asked = self._once(request, terms, fly)
-        return await self._panel.metrics.counted(len(request.symbols), asked)
+        # Who wants ten bars shares the question of who wants twenty.
+        most = max(limit, _TELLING)
+        request = BarsRequest(symbols, timeframe, limit=most, adjustment=terms.adjustment)
+        return _newest(await self._counted(request, terms, fly), limit)
 
     async def past(self, request: BarsRequest, terms: Terms) -> Fetched:
         """Give bars of the past, each symbol's asked for once however many want it now.
@@ -122,27 +122,27 @@ class Desk:
         Fetched
             Every symbol.
         """
+        wanted = request.limit
+        request = attrs.evolve(request, limit=wanted and max(wanted, _TELLING))
 
         async def fly(names: tuple[str, ...]) -> Answers:
-            limit = request.limit and max(request.limit, _TELLING)
-            asked = attrs.evolve(request, symbols=names, limit=limit)
-            failover = await self._ask(asked, terms, wanted=request.limit)
-            answers: Answers = {**failover.bars, **failover.result().failures}
-            trimmed = {symbol: _newest(each, request.limit) for symbol, each in answers.items()}
-            self._keep_past(request, failover, trimmed, terms)
-            return trimmed
+            failover = await self._ask(attrs.evolve(request, symbols=names), terms, wanted=wanted)
+            self._keep_past(failover, terms)
+            return {**failover.bars, **failover.result().failures}
 
-        kept: dict[str, Bars] = {}
-        for question in _each(request):
-            if entry := self._found(self._past, question, 1, terms):
-                kept |= dict.fromkeys(question.symbols, entry.bars)
+        questions = {each: each.symbols[0] for each in _each(request)}
+        kept = {
+            symbol: entry.bars
+            for each, symbol in questions.items()
+            if (entry := self._found(self._past, each, 1, terms))
+        }
         self._panel.metrics.memory_hit(len(kept))
-        missing = tuple(symbol for symbol in request.symbols if symbol not in kept)
-        if not missing:
-            return Fetched(kept)
-        asked = self._once(attrs.evolve(request, symbols=missing), terms, fly)
-        fetched = await self._panel.metrics.counted(len(missing), asked)
-        return Fetched({**kept, **fetched.bars}, fetched.failures)
+        if missing := tuple(symbol for symbol in request.symbols if symbol not in kept):
+            rest = attrs.evolve(request, symbols=missing)
+            fetched = await self._counted(rest, terms, fly)
+        else:
+            fetched = Fetched()
+        return _newest(Fetched({**kept, **fetched.bars}, fetched.failures), wanted)
 
     def stream(
         self,
@@ -187,6 +187,15 @@ class Desk:
             settle=_SETTLE,
         )
 
+    async def _counted(
+        self,
+        request: BarsRequest,
+        terms: Terms,
+        fly: Callable[[tuple[str, ...]], Awaitable[Answers]],
+    ) -> Fetched:
+        asked = self._once(request, terms, fly)
+        return await self._panel.metrics.counted(len(request.symbols), asked)
+
     async def _once(
         self,
         request: BarsRequest,
@@ -198,8 +207,11 @@ class Desk:
 
         async def flown(asked: tuple[BarsRequest, ...]) -> dict[BarsRequest, Bars | SourceError]:
             own.update(asked)
-            answers = await fly(tuple(symbol for each in asked for symbol in each.symbols))
-            return {each: answers[symbol] for each in asked for symbol in each.symbols}
+            # Another's question may have been answered since these were looked for.
+            kept = {each: entry.bars for each in asked if (entry := self._at_hand(each, terms))}
+            rest = tuple(symbol for each in asked if each not in kept for symbol in each.symbols)
+            answers: Answers = await fly(rest) if rest else {}
+            return {each: kept.get(each) or answers[each.symbols[0]] for each in asked}
 
         # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
         seconds = terms.timeout.total_seconds() + _GRACE
@@ -232,16 +244,14 @@ class Desk:
         known = [entry.asked for key in keys if (entry := self._newest.last(key, 1, now))]
         return max(limit, _TELLING, *(asked for asked in known if asked <= _MANY))
 
-    def _keep_past(
-        self, request: BarsRequest, failover: Failover, answers: Answers, terms: Terms
-    ) -> None:
+    def _keep_past(self, failover: Failover, terms: Terms) -> None:
         """Keep what can no longer be corrected."""
-        for symbol in failover.lasting:
-            bars = answers[symbol]
-            if isinstance(bars, Bars) and request.end:
-                entry = attrs.evolve(self._entry(failover, symbol, terms), bars=bars, is_past=True)
-                if request.end + unsettled(request.timeframe, entry.settle) <= failover.now:
-                    self._past.put(attrs.evolve(request, symbols=symbol), entry)
+        for question in _each(failover.request):
+            symbol, end = question.symbols[0], question.end
+            if end is not None and symbol in failover.lasting:
+                entry = attrs.evolve(self._entry(failover, symbol, terms), is_past=True)
+                if end + unsettled(question.timeframe, entry.settle) <= failover.now:
+                    self._past.put(question, entry)
 
     def _entry(self, failover: Failover, symbol: str, terms: Terms) -> Entry:
         giver, bars = failover.answered_by[symbol], failover.bars[symbol]
@@ -275,14 +285,20 @@ class Desk:
         trusted = fresh and self._inquiry.trusts(entry.giver, terms.trusted)
         return entry if trusted else entry.untrusted()
 
+    def _at_hand(self, question: BarsRequest, terms: Terms) -> Entry | None:
+        if question.end is not None:
+            return self._found(self._past, question, 1, terms)
+        return self.kept(_key(question, question.symbols[0]), question.limit or 1, terms)
+
     def _remembered(self, request: BarsRequest) -> dict[str, Known]:
         """Give what is known of the newest bars, though they are out of date."""
         now = self._clock.now()
-        return {
-            symbol: Known(entry.giver, entry.bars, entry.stored)
-            for symbol in request.symbols
-            if (entry := self._newest.last(_key(request, symbol), request.limit or 1, now))
-        }
+        limit, known = request.limit or 1, {}
+        for symbol in request.symbols:
+            if entry := self._newest.last(_key(request, symbol), limit, now):
+                whole = len(entry.bars) >= limit and not entry.bars.dropped
+                known[symbol] = Known(entry.giver, entry.bars, entry.stored, is_complete=whole)
+        return known
 
     def _stale(self, symbol: str, failover: Failover, terms: Terms) -> Bars | None:
         """Give the newest bars that anybody has, marked, where they are not too old."""
@@ -324,8 +340,12 @@ def _held_up(symbol: str, seconds: float) -> NoDataError:
     )
 
 
-def _newest(answer: Bars | SourceError, limit: int | None) -> Bars | SourceError:
-    return answer[-limit:] if limit and isinstance(answer, Bars) and len(answer) > limit else answer
+def _newest(fetched: Fetched, limit: int | None) -> Fetched:
+    """Give no more bars than are wanted."""
+    if limit is None:
+        return fetched
+    bars = {s: each[-limit:] if len(each) > limit else each for s, each in fetched.bars.items()}
+    return Fetched(bars, fetched.failures)
 
 
 def _key(request: BarsRequest, symbol: str) -> Key:

@@ -117,7 +117,8 @@ class Failover:
         Who contradicts what it told before is not trusted until it tells the same once more.
         """
         contested = self.unconfirmed - self._changed
-        return self.bars.keys() - contested - self.recalled
+        kept = self.bars.keys() - contested - self.recalled
+        return {symbol for symbol in kept if self.answered_by[symbol] not in self.expelled}
 
     def skip(self, name: str, why: SourceError, *, blame: bool = False) -> None:
         """Note why a source was not asked, and whether it is to blame."""
@@ -190,14 +191,26 @@ class Failover:
             if symbol not in self.bars:
                 self._take_best(symbol, answers)
             for name, (source, bars) in answers.items():
-                if _alike(bars, self.bars[symbol]):
-                    heard[name].good += 1
-                elif not may_be_short(source, bars, self.now):
-                    heard[name].proven.append(self._causes[symbol][name])
+                self._weigh(symbol, name, source, bars, heard[name])
         self._blame_who_saw_nothing(heard)
         for name, said in heard.items():
             if said.bad and not said.good:
                 self.blamed[name] = str(said.bad[0])
+
+    def _weigh(self, symbol: str, name: str, source: DataSource, bars: Bars, heard: Heard) -> None:
+        """Say what a doubtful answer was worth, now that another one is taken."""
+        if _alike(bars, self.bars[symbol]):
+            heard.good += 1
+        elif self._is_word_against_word(symbol, name):
+            self.unconfirmed.add(symbol)
+        elif not may_be_short(source, bars, self.now):
+            heard.proven.append(self._causes[symbol][name])
+
+    def _is_word_against_word(self, symbol: str, name: str) -> bool:
+        """Whether nobody bears out the other answer but what its own source told before."""
+        giver = self.answered_by[symbol]
+        is_jump = self._causes[symbol][name].fault == "jump"
+        return is_jump and giver != name and self.known[symbol].giver == giver
 
     def _blame_who_saw_nothing(self, heard: Mapping[str, Heard]) -> None:
         """An empty or old answer is a fault where another source had a good one."""
@@ -212,7 +225,7 @@ class Failover:
         fault = self._causes[symbol][best].fault
         if fault != "short":  # its prices may be wrong
             self.unconfirmed.add(symbol)
-        if fault == "jump" and self.known[symbol].giver == best:
+        if fault == "jump":
             self._changed.add(symbol)
 
     def replace(self, symbol: str, name: str, bars: Bars) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from time import monotonic
 
 import attrs
 
+from .._core.answers import source_name
 from .._core.clock import Clock
 from .._core.request import BarsRequest
 from .._core.words import words
@@ -20,6 +23,7 @@ from ._panel import Panel
 from ._terms import Terms
 
 _DISK = 0.5  # seconds that a look on disk may take
+_MOMENT = 1e-3
 
 
 class Inquiry:
@@ -71,7 +75,9 @@ class Inquiry:
         ends = monotonic() + terms.timeout.total_seconds()
         on_disk = await self._on_disk(request, known or {})
         before = {**on_disk, **(known or {})}
-        failover = await self._panel.ask(request, terms, known=before, wanted=wanted)
+        left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
+        in_time = attrs.evolve(terms, timeout=left)
+        failover = await self._panel.ask(request, in_time, known=before, wanted=wanted)
         givers = {symbol: each.giver for symbol, each in on_disk.items()}
         self._panel.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
         await self._jury.judge(failover, terms, ends)
@@ -119,7 +125,9 @@ class Inquiry:
             for symbol, giver in failover.answered_by.items()
             if symbol in failover.lasting
         ]
-        asyncio.get_running_loop().run_in_executor(None, self._archive.keep, answers, failover.now)
+        expelled = {source_name(self._panel.source(name)) for name in failover.expelled}
+        work = partial(self._archive.renew, expelled, answers, failover.now)
+        asyncio.get_running_loop().run_in_executor(None, work)
 
     def _vouch(self, failover: Failover, terms: Terms) -> None:
         """Let each answer say whether trades may be opened on it, whatever it said before."""

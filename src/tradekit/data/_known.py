@@ -81,13 +81,16 @@ class Known:
         Aware moment as of which they are known.
     covered : tuple of tuple of int, optional
         Stretches of which everything is known, nanoseconds since 1970 UTC, in order: each is of one
-        answer, or of answers that bore each other out. Else the bars are of one, and complete.
+        answer, or of answers that bore each other out. Else the bars are of one.
+    is_complete : bool
+        Whether nothing was left out of them, so that more may be joined to them.
     """
 
     giver: str
     bars: Bars
     since: datetime
     covered: tuple[Interval, ...] = ()
+    is_complete: bool = True
 
     def stretches(
         self, request: BarsRequest, now: datetime, settle: timedelta
@@ -110,7 +113,7 @@ class Known:
             cannot change: settled raw prices of the past.
         """
         pieces, calendar = self._pieces(settle), calendar_for(self.bars.calendar)
-        if not pieces or self._may_be_adjusted_anew(calendar, now):
+        if not self.is_complete or not pieces or self._may_be_adjusted_anew(calendar, now):
             return None
         begin = begins(calendar, request, now)
         lead = self._lead(pieces[0], to_ns(begin))

@@ -9,8 +9,6 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.blocking import Blocking
@@ -30,22 +28,22 @@ from ._lineup import lineup_of
 from ._panel import Panel
 from ._second_opinion import TOLERANCE
 from ._secret import Secret
-from ._terms import SETTINGS, CrossCheck, Terms, Unconfirmed
+from ._terms import SETTINGS, CrossCheck, Terms, Unconfirmed, change
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger("tradekit.data")
+_MEANWHILE = 2  # bars that may complete before an answer comes
 
 
 class MultiSourceDataManager:
     """Correct bars while providers fail: sources are asked in turn until an answer is sound.
 
-    An answer counts when its source's door lets it through, its prices are adjusted as asked and
-    possible beside each other, its bars lie on the session's grid and within the window, and its
-    newest bar is the one that the calendar expects; one that may be wrong gives way to a better
-    one. Six attempts are made over the sources within one deadline. Beside one that takes longer
-    than nineteen times out of twenty, the next is asked too, if its budget can spare it.
+    An answer counts when its prices are adjusted as asked and possible, its bars lie on the
+    session's grid and within the window, and its newest is the one that the calendar expects; one
+    that may be wrong gives way to a better one. Six attempts are made over the sources within one
+    deadline; beside one that is later than usual the next is asked too, if its budget spares it.
 
     Each symbol's bars come from one source, which they name; nothing is spliced. Bars are kept
     until the next one is due; then their source is asked for what is missing, and for all of them
@@ -80,9 +78,8 @@ class MultiSourceDataManager:
         How long a disabled source is left alone; twice as long after each try that fails, up to an
         hour. None leaves it alone until `reset_data_source`.
     cross_check : {"off", "sampled", "always"}
-        Which answers are held against another source's: none, one in twenty, or all. Of three that
-        differ, the odd one out is wrong, and its source is quarantined for ``cool_down``: asked
-        last, and not trusted.
+        Which answers are held against another source's: none, one in twenty, or all. The odd one of
+        three is wrong, and its source quarantined for ``cool_down``: asked last, and not trusted.
     unconfirmed : {"flag", "refuse"}
         What becomes of an answer that differs from another while no third decides, or, where all
         are checked, that nobody else could tell of: it is not trusted, or no answer.
@@ -120,6 +117,8 @@ class MultiSourceDataManager:
     >>> len(frame), frame.attrs["source"], manager.get_health_score()
     (100, 'simulated', 100.0)
     """
+
+    _terms: Terms
 
     def __init__(
         self,
@@ -182,7 +181,7 @@ class MultiSourceDataManager:
             As `Bars.to_frame` gives it; None when no source could answer, with the reasons in
             ``last_failure`` and, once until there is an answer again, in the log.
         """
-        asked = symbol, str(timeframe)
+        asked = symbol, Timeframe(timeframe)
         try:
             entry = self._kept(symbol, timeframe, limit)
             frame = entry.frame(limit) if entry else (await self.fetch(*asked, limit)).to_frame()
@@ -250,12 +249,13 @@ class MultiSourceDataManager:
         request = BarsRequest(names, length, limit=most, end=end, adjustment=self.adjustment)
         if request.end is not None and request.end < self.clock.now():
             return await self._desk.past(request, self._terms)
-        kept = {s: entry.newest(most) for s in names if (entry := self._kept(s, length, most))}
+        asked = most if request.end is None else most + _MEANWHILE
+        kept = {s: entry.newest(asked) for s in names if (entry := self._kept(s, length, asked))}
         missing = [symbol for symbol in names if symbol not in kept]
-        fetched = await self._desk.newest(missing, length, most, self._terms)
+        fetched = await self._desk.newest(missing, length, asked, self._terms)
         bars = kept | fetched.bars
-        if request.end is not None:  # the answer may have taken a while
-            bars = {symbol: each.until(request.end) for symbol, each in bars.items()}
+        if request.end is not None:
+            bars = {symbol: each.until(request.end)[-most:] for symbol, each in bars.items()}
         return Fetched({s: bars[s] for s in names if s in bars}, fetched.failures)
 
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
@@ -395,5 +395,6 @@ class MultiSourceDataManager:
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in SETTINGS:  # wrong ones are refused at once
-            self._terms = attrs.evolve(self.__dict__.get("_terms", Terms()), **{name: value})
-        super().__setattr__(name, value)
+            change(self, name, value)
+        else:
+            super().__setattr__(name, value)

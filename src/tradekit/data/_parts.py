@@ -13,6 +13,8 @@ from .._core.errors import NoDataError, SourceError
 from .._core.request import BarsRequest
 from ._known import Known, Stretch, rewritten
 
+_MOST = 2  # gaps that are asked for apart
+
 
 @attrs.frozen
 class Part:
@@ -69,6 +71,8 @@ class Parts:
                     ends[symbol] = each
                 else:
                     inner[each].append(symbol)
+        if len(inner) > _MOST:  # asking for all of it takes fewer calls
+            return [Part(self._request)]
         parts += [self._inner(symbols, each) for each, symbols in inner.items()]
         if ends:
             first = min(each.start for each in ends.values())

@@ -205,6 +205,22 @@ class Shelf:
         return crc32(said, crc32(place)).to_bytes(_SEAL, "little")
 
 
+def forget(database: sqlite3.Connection, source: str) -> None:
+    """Drop all series of a source.
+
+    Parameters
+    ----------
+    database : Connection
+        In a transaction.
+    source : str
+        Whose.
+    """
+    for (name,) in database.execute("SELECT name FROM series").fetchall():
+        facts = dict(zip(_NAMED, json.loads(name), strict=True))
+        if facts["source"] == source:
+            Shelf(database, Series(**facts)).forget()
+
+
 def _rows_of(bars: Bars) -> Int:
     return np.stack([getattr(bars, name).view(np.int64) for name in _ROWS])
 

@@ -15,7 +15,7 @@ from .._core.errors import UsageError
 from .._core.figures import duration
 from ._coverage import Coverage, Interval
 from ._database import Database
-from ._shelf import Series, Shelf
+from ._shelf import Series, Shelf, forget
 
 
 @attrs.frozen
@@ -189,6 +189,21 @@ class BarsStore:
         """
         nothing: tuple[str, ...] = ()
         return self._database.read(lambda file: Shelf(file, series).feeds, nothing)
+
+    def forget(self, source: str) -> bool:
+        """Drop all that a source has told.
+
+        Parameters
+        ----------
+        source : str
+            As its bars call it.
+
+        Returns
+        -------
+        bool
+            Whether nothing of it is kept any more; if not, ``trouble`` says why.
+        """
+        return self._database.write(lambda file: forget(file, source))
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal, get_args
@@ -87,6 +88,30 @@ class Terms:
 
 
 SETTINGS = frozenset(field.name for field in attrs.fields(Terms))
+_changing = threading.Lock()
+
+
+def change(owner: object, name: str, value: object) -> None:
+    """Change one of the settings that an object has as attributes, and its ``_terms`` with it.
+
+    Parameters
+    ----------
+    owner : object
+        Whose.
+    name : str
+        Which.
+    value : object
+        What it is from now on.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be; then nothing has changed.
+    """
+    held = vars(owner)
+    with _changing:  # two threads may change two of them
+        terms = attrs.evolve(held.get("_terms") or Terms(), **{name: value})
+        held |= {"_terms": terms, name: getattr(terms, name)}
 
 
 def _lasting(name: str, value: object) -> None:

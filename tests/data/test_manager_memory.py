@@ -1,0 +1,181 @@
+"""What a manager remembers, and what it must not: holes, cut answers, wrong sources, the future."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from tradekit import DataSource, ReplayClock, SourceError
+from tradekit.data import MultiSourceDataManager, SimulatedSource
+
+NOW = datetime(2024, 3, 8, 18, tzinfo=UTC)
+CLOSE = timedelta(minutes=5)
+
+
+class Vendor(DataSource):
+    """The simulated market, whose next answer can be bent."""
+
+    batch, up, factor, bend = True, True, 1.0, None
+
+    def __init__(self, clock, name="a"):
+        self.name, self.clock, self.market = name, clock, SimulatedSource(clock=clock)
+        self.capabilities, self.asked = self.market.capabilities, []
+
+    async def _fetch(self, request):
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        if not self.up:
+            raise SourceError("it is down", retryable=False)
+        fetched = await self.market.fetch(request)
+        bend, self.bend = self.bend or (lambda bars: bars), None
+        prices = ("open", "high", "low", "close")
+        return {
+            symbol: bend(bars)._replace(
+                source=self.name, **{n: getattr(bend(bars), n) * self.factor for n in prices}
+            )
+            for symbol, bars in fetched.bars.items()
+        }
+
+
+def without_a_row(bars):
+    names = ("time", "open", "high", "low", "close", "volume")
+    columns = {name: np.delete(getattr(bars, name), 30) for name in names}
+    return bars._replace(**columns, dropped=1)
+
+
+@pytest.fixture
+def clock():
+    return ReplayClock(NOW)
+
+
+def manager_of(*sources, **options):
+    return MultiSourceDataManager(sources=list(sources), **options)
+
+
+def fetch(manager, count=100, **options):
+    fetched = asyncio.run(manager.fetch_many(["SPY"], "5Min", count, **options))
+    return fetched["SPY"]
+
+
+def truth(clock, count=100, **options):
+    return fetch(manager_of(SimulatedSource(clock=clock), adjustment="raw"), count, **options)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("bend", [without_a_row, lambda bars: bars[-70:]])
+def test_what_an_answer_lacked_is_had_when_the_source_tells_it(clock, tmp_path, on_disk, bend):
+    source = Vendor(clock)
+    options = {"adjustment": "raw", "disk_cache": tmp_path / "bars.db" if on_disk else False}
+    manager = manager_of(source, **options)
+    source.bend = bend
+    assert len(fetch(manager)) < 100
+    for _ in range(3):
+        clock.move_to(clock.at + 6 * CLOSE)
+        manager = manager_of(source, **options) if on_disk else manager
+        bars, true = fetch(manager), truth(clock)
+        np.testing.assert_array_equal(bars.time, true.time)
+        np.testing.assert_array_equal(bars.close, true.close)
+
+
+def test_what_a_wrong_source_told_is_forgotten_on_disk_too(clock, tmp_path):
+    first, second, third = (Vendor(clock, name) for name in "abc")
+    first.factor = 1.02
+    options = {"adjustment": "raw", "disk_cache": tmp_path / "bars.db"}
+    yesterday = NOW - timedelta(days=1)
+    wrong = fetch(manager_of(first, **options), end=yesterday)
+    fetch(manager_of(first, second, third, cross_check="always", **options))
+    first.factor = 1.0
+    bars = fetch(manager_of(first, **options), end=yesterday)
+    np.testing.assert_allclose(bars.close, wrong.close / 1.02)
+
+
+def test_a_replay_that_begins_anew_sees_nothing_of_what_the_disk_knows(clock, tmp_path):
+    source = Vendor(clock)
+    options = {"disk_cache": tmp_path / "bars.db", "max_stale": timedelta(days=9)}
+    fetch(manager_of(source, **options), 300)
+    clock.move_to(NOW + timedelta(days=3))
+    fetch(manager_of(source, **options), 300)
+    source.up = False
+    source.clock = again = ReplayClock(NOW - timedelta(hours=2, minutes=3))
+    bars = fetch(manager_of(source, clock=again, **options), 60)
+    assert bars[-1].close_time <= again.at
+    assert not bars.trusted_for_entries
+
+
+def test_a_past_that_ends_within_a_bar_is_asked_for_once_and_of_the_same_source(clock, tmp_path):
+    first, second = Vendor(clock), Vendor(clock, "b")
+    for _ in range(3):
+        first.asked.clear()
+        manager = manager_of(first, second, disk_cache=tmp_path / "bars.db")
+        end = NOW - timedelta(days=2, minutes=2)
+        assert fetch(manager, end=end).source == "a"
+        assert len(first.asked) == 1
+    assert second.asked == []
+
+
+@pytest.mark.parametrize("count", [1, 20, 100])
+def test_as_many_bars_as_are_asked_for_end_now_though_one_completes_meanwhile(clock, count):
+    class Slow(Vendor):
+        async def _fetch(self, request):
+            clock.move_to(NOW + CLOSE)
+            return await super()._fetch(request)
+
+    bars = fetch(manager_of(Slow(clock)), count, end=NOW)
+    assert (len(bars), bars[-1].close_time) == (count, NOW)
+
+
+def test_whoever_comes_when_the_answer_has_just_come_asks_no_more(clock):
+    for delay in range(12):
+        source = Vendor(clock)
+        manager = manager_of(source)
+
+        async def late(manager, turns):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return await manager.fetch("SPY", "5Min", 100)
+
+        async def main(manager=manager, delay=delay):
+            await asyncio.gather(*(late(manager, turns) for turns in range(0, 60, delay + 1)))
+
+        asyncio.run(main())
+        assert len(source.asked) == 1
+
+
+def test_who_want_unlike_numbers_of_bars_share_one_question(clock):
+    source = Vendor(clock)
+    manager = manager_of(source)
+
+    async def main():
+        return await asyncio.gather(*(manager.fetch("SPY", "5Min", n) for n in (10, 20, 30)))
+
+    assert [len(bars) for bars in asyncio.run(main())] == [10, 20, 30]
+    assert len(source.asked) == 1
+
+
+def test_settings_that_two_threads_change_are_both_changed():
+    manager = MultiSourceDataManager(sources=["simulated"])
+
+    def change(name, *values):
+        for _ in range(500):
+            for value in values:
+                setattr(manager, name, value)
+
+    threads = [
+        threading.Thread(target=change, args=("tolerance", 0.01, 0.02)),
+        threading.Thread(target=change, args=("max_errors_before_disable", 3, 4)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (manager._terms.tolerance, manager._terms.max_errors_before_disable) == (0.02, 4)
+    assert (manager.tolerance, manager.max_errors_before_disable) == (0.02, 4)
+
+
+def test_a_length_of_bars_may_be_a_timedelta(clock):
+    frame = manager_of(Vendor(clock)).blocking.get_market_data("SPY", CLOSE, 10)
+    assert frame.attrs["timeframe"] == "5Min"
