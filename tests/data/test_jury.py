@@ -70,9 +70,9 @@ def test_a_newest_price_that_differs_is_contested_though_all_others_agree():
 
 
 def agreement(panel):
-    """Of each source the share of its answers that were borne out, where any were compared."""
+    """Of each source whether its answers were borne out, where any were compared."""
     heard = {name: panel.book._sources[name]._agreed for name in panel.names}
-    return {name: list(said) for name, said in heard.items() if said}
+    return {name: [same for _, same in said] for name, said in heard.items() if said}
 
 
 @pytest.mark.parametrize(
