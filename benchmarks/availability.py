@@ -4,7 +4,8 @@ Real clients talk over sockets to an Alpaca, a Tiingo (IEX) and a Yahoo of this 
 independently of each other. A question is one symbol's past session of five-minute bars. Its answer
 is correct when all 78 times, opens, highs, lows and closes are those of the market behind, and
 wrong when bars come and are others; else nothing came. Several questions are under way at once, and
-the clock goes on by two seconds with each. Everybody is asked the same.
+the clock goes on by two seconds with each. Everybody is asked the same, and answers nothing from
+memory.
 
 Then providers are down two at a time, and all of them, while a watchlist is followed; and at last
 they tell prices that are half a percent to two percent off and look like any others.
@@ -205,7 +206,7 @@ def shifted(world: World, providers: Providers, count: int) -> dict[str, Tally]:
     found = {}
     for mode in ("off", "sampled", "always"):
         providers.open(SHIFTS)
-        terms = {"cross_check": mode, "unconfirmed": "refuse"}
+        terms = {"cross_check": mode, "unconfirmed": "refuse", "cache_duration": costs.NEVER}
         manager = ready(world, providers.sources(), **terms)
         found[mode] = of_manager(world, manager, world.questions(count))
     return found
@@ -282,7 +283,8 @@ def ours(world: World, providers: Providers, count: int) -> tuple[Tally, dict[st
     """Ask the manager, and tell what it left behind and what it asked."""
     providers.open(MIX)
     before = set(threading.enumerate())
-    tally = of_manager(world, ready(world, providers.sources()), world.questions(count))
+    manager = ready(world, providers.sources(), cache_duration=costs.NEVER)
+    tally = of_manager(world, manager, world.questions(count))
     figures = {"hung_threads": hanging(before), "requests": count}
     figures["calls_a_request"] = round(providers.told().total() / count, 3)
     return tally, figures
@@ -293,7 +295,7 @@ def theirs(
 ) -> dict[str, Tally | None]:
     """Ask the manager with a free plan of Tiingo, and the peers that are installed."""
     providers.open(MIX)
-    free = ready(world, providers.sources(free=True))
+    free = ready(world, providers.sources(free=True), cache_duration=costs.NEVER)
     found: dict[str, Tally | None] = {FREE: of_manager(world, free, world.questions(count))}
     for name, (needs, make) in PEERS.items():
         found[name] = None

@@ -22,6 +22,7 @@ from tradekit import MultiSourceDataManager
 
 TIMEFRAMES = ("1Min", "5Min", "15Min", "30Min", "1Hour", "1Day")
 WATCHED, MANY, LIMIT, OPEN = 50, 500, 200, datetime(2024, 3, 12, 13, 30, tzinfo=UTC)
+NEVER = timedelta(0)
 PACE = timedelta(seconds=2)  # between two cold questions: within a real budget
 Times = dict[str, list[float]]
 
@@ -84,7 +85,8 @@ def cold_fetch(world: World, providers: Providers, rounds: int) -> dict[str, Tim
     providers.open({})
     makers = {"alpaca": peers.alpaca, "iex": peers.tiingo, "yahoo": peers.yahoo}
     bare = {name: make(providers.urls, 10.0) for name, make in makers.items()}
-    ours = {source.name: managed([source]) for source in providers.sources()}
+    # What was asked before must not be answered from memory.
+    ours = {each.name: managed([each], cache_duration=NEVER) for each in providers.sources()}
     found = {name: {"client": [], "manager": []} for name in makers}
 
     async def ask(name: str, question: Question) -> None:
