@@ -25,6 +25,7 @@ from ._inquiry import Inquiry
 from ._known import Known, unsettled
 from ._live import listen
 from ._panel import Panel
+from ._parts import asked_of
 from ._stream import follow
 from ._terms import Terms
 from ._window import calendar_of, newest_from
@@ -126,7 +127,7 @@ class Desk:
         request = attrs.evolve(request, limit=wanted and max(wanted, _TELLING))
 
         async def fly(names: tuple[str, ...]) -> Answers:
-            failover = await self._ask(attrs.evolve(request, symbols=names), terms, wanted=wanted)
+            failover = await self._ask(asked_of(request, names), terms, wanted=wanted)
             self._keep_past(failover, terms)
             return {**failover.bars, **failover.result().failures}
 
@@ -138,8 +139,7 @@ class Desk:
         }
         self._panel.metrics.memory_hit(len(kept))
         if missing := tuple(symbol for symbol in request.symbols if symbol not in kept):
-            rest = attrs.evolve(request, symbols=missing)
-            fetched = await self._counted(rest, terms, fly)
+            fetched = await self._counted(asked_of(request, missing), terms, fly)
         else:
             fetched = Fetched()
         return _newest(Fetched({**kept, **fetched.bars}, fetched.failures), wanted)
@@ -354,7 +354,7 @@ def _key(request: BarsRequest, symbol: str) -> Key:
 
 def _each(request: BarsRequest) -> list[BarsRequest]:
     """The same question of each symbol."""
-    return [attrs.evolve(request, symbols=symbol) for symbol in request.symbols]
+    return [asked_of(request, (symbol,)) for symbol in request.symbols]
 
 
 def _sorted(answers: Answers) -> Fetched:

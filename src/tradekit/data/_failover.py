@@ -73,7 +73,8 @@ class Failover:
         self._changed: set[str] = set()
         self.behind: dict[str, tuple[str, Bars]] = {}
         self._unbelieved: set[str] = set()
-        self._wanted = attrs.evolve(request, limit=wanted or request.limit)
+        more = wanted is not None and wanted != request.limit
+        self._wanted = attrs.evolve(request, limit=wanted) if more else request
         self.blamed: dict[str, str] = {}
         self._causes: dict[str, dict[str, SourceError]] = {s: {} for s in request.symbols}
         self._doubted: dict[str, dict[str, tuple[DataSource, Bars]]] = {}

@@ -204,9 +204,10 @@ class HealthBook:
             breaker, before = health.breaker, health.breaker.status
             health.heard(good, [*bad, *old])
             breaker.heard(now, good, bad, most, pause)
-            after, reason, score = breaker.status, breaker.reason, health.score
-        if after == before:
-            return
+            after, reason = breaker.status, breaker.reason
+            if after == before:
+                return
+            score = health.score
         if after == "ok":
             self._tell(now, name, "restored", "it answers again", score)
         elif before == "ok" or after == "refused":

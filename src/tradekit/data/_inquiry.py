@@ -20,6 +20,7 @@ from ._failover import Failover
 from ._jury import Jury
 from ._known import Known
 from ._panel import Panel
+from ._parts import asked_of
 from ._terms import Terms
 
 _DISK = 0.5  # seconds that a look on disk may take
@@ -73,10 +74,11 @@ class Inquiry:
             Whose bars say whether trades may be opened on them.
         """
         ends = monotonic() + terms.timeout.total_seconds()
-        on_disk = await self._on_disk(request, known or {})
+        on_disk, in_time = await self._on_disk(request, known or {}), terms
+        if self._archive is not None:  # which took its time
+            left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
+            in_time = attrs.evolve(terms, timeout=left)
         before = {**on_disk, **(known or {})}
-        left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
-        in_time = attrs.evolve(terms, timeout=left)
         failover = await self._panel.ask(request, in_time, known=before, wanted=wanted)
         givers = {symbol: each.giver for symbol, each in on_disk.items()}
         self._panel.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
@@ -108,7 +110,7 @@ class Inquiry:
         rest = tuple(symbol for symbol in request.symbols if symbol not in known)
         if self._archive is None or not rest:
             return {}
-        asked = attrs.evolve(request, symbols=rest)
+        asked = asked_of(request, rest)
         looking = asyncio.to_thread(
             self._archive.known, self._panel.present(), asked, self._clock.now()
         )

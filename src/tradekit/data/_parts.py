@@ -16,6 +16,19 @@ from ._known import Known, Stretch, rewritten
 _MOST = 2  # gaps that are asked for apart
 
 
+def asked_of(request: BarsRequest, symbols: tuple[str, ...]) -> BarsRequest:
+    """Put the same question of some symbols.
+
+    Parameters
+    ----------
+    request : BarsRequest
+        Of others.
+    symbols : tuple of str
+        Of whom.
+    """
+    return request if symbols == request.symbols else attrs.evolve(request, symbols=symbols)
+
+
 @attrs.frozen
 class Part:
     """One question.
@@ -33,7 +46,7 @@ class Part:
 
     def of(self, symbol: str) -> Part:
         """Give the same question for one symbol alone."""
-        return attrs.evolve(self, request=attrs.evolve(self.request, symbols=symbol))
+        return attrs.evolve(self, request=asked_of(self.request, (symbol,)))
 
 
 class Parts:
@@ -62,7 +75,7 @@ class Parts:
     def questions(self) -> list[Part]:
         """Give them: those who lack the same are asked for at once."""
         new = tuple(s for s in self._request.symbols if s not in self._stretches)
-        parts = [Part(attrs.evolve(self._request, symbols=new))] if new else []
+        parts = [Part(asked_of(self._request, new))] if new else []
         inner: dict[Stretch, list[str]] = defaultdict(list)
         ends: dict[str, Stretch] = {}
         for symbol, stretches in self._stretches.items():
