@@ -104,9 +104,7 @@ def test_a_try_that_succeeds_leaves_room_for_the_next_one():
     breaker = Breaker()
     fail(breaker, START)
     assert breaker.claim()
-    breaker.heard(
-        breaker.until, 1, [], 1, MINUTE
-    )  # and nobody releases it
+    breaker.heard(breaker.until, 1, [], 1, MINUTE)  # and nobody releases it
     fail(breaker, START)
     assert breaker.admits(breaker.until)
 
