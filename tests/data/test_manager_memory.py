@@ -81,6 +81,17 @@ def test_what_an_answer_lacked_is_had_when_the_source_tells_it(clock, tmp_path, 
         np.testing.assert_array_equal(bars.close, true.close)
 
 
+@pytest.mark.parametrize("end", [None, NOW - timedelta(days=1)])
+def test_few_bars_that_did_for_who_wanted_fewer_are_not_all_there_are(clock, end):
+    first, second = Vendor(clock), Vendor(clock, "b")
+    manager = manager_of(first, second)
+    first.bend = lambda bars: bars[-20:]
+    assert len(fetch(manager, 10, end=end)) == 10
+    first.bend = lambda bars: bars[-20:]
+    bars = fetch(manager, 50, end=end)
+    assert (len(bars), bars.source) == (50, "b")
+
+
 def test_what_a_wrong_source_told_is_forgotten_on_disk_too(clock, tmp_path):
     first, second, third = (Vendor(clock, name) for name in "abc")
     first.factor = 1.02

@@ -135,7 +135,7 @@ class Desk:
         kept = {
             symbol: entry.bars
             for each, symbol in questions.items()
-            if (entry := self._found(self._past, each, 1, terms))
+            if (entry := self._found(self._past, each, wanted or 1, terms))
         }
         self._panel.metrics.memory_hit(len(kept))
         if missing := tuple(symbol for symbol in request.symbols if symbol not in kept):
@@ -255,8 +255,10 @@ class Desk:
 
     def _entry(self, failover: Failover, symbol: str, terms: Terms) -> Entry:
         giver, bars = failover.answered_by[symbol], failover.bars[symbol]
-        can, asked = self._panel.source(giver).capabilities, failover.request.limit or len(bars)
-        checked = terms.cross_check == "always"
+        can, checked = self._panel.source(giver).capabilities, terms.cross_check == "always"
+        limit, wanted = failover.request.limit or 0, failover.wanted or 0
+        # Where fewer came than were asked for, nobody has looked for more than were wanted.
+        asked = limit if len(bars) >= limit > 0 else max(wanted, len(bars))
         return Entry(giver, bars, asked, failover.now, can.delay, can.settle, checked)
 
     async def _ask(
@@ -287,7 +289,7 @@ class Desk:
 
     def _at_hand(self, question: BarsRequest, terms: Terms) -> Entry | None:
         if question.end is not None:
-            return self._found(self._past, question, 1, terms)
+            return self._found(self._past, question, question.limit or 1, terms)
         return self.kept(_key(question, question.symbols[0]), question.limit or 1, terms)
 
     def _remembered(self, request: BarsRequest) -> dict[str, Known]:
