@@ -228,7 +228,7 @@ class Desk:
 
     async def _fetch(self, request: BarsRequest, terms: Terms, wanted: int) -> Answers:
         """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
-        failover = await self._ask(request, terms, self._remembered(request), wanted)
+        failover = await self._ask(request, terms, self._remembered(request, wanted), wanted)
         for symbol in failover.lasting:
             self._newest.put(_key(request, symbol), self._entry(failover, symbol, terms))
         failures = {
@@ -292,13 +292,13 @@ class Desk:
             return self._found(self._past, question, question.limit or 1, terms)
         return self.kept(_key(question, question.symbols[0]), question.limit or 1, terms)
 
-    def _remembered(self, request: BarsRequest) -> dict[str, Known]:
+    def _remembered(self, request: BarsRequest, wanted: int) -> dict[str, Known]:
         """Give what is known of the newest bars, though they are out of date."""
         now = self._clock.now()
-        limit, known = request.limit or 1, {}
+        known = {}
         for symbol in request.symbols:
-            if entry := self._newest.last(_key(request, symbol), limit, now):
-                whole = len(entry.bars) >= limit and not entry.bars.dropped
+            if entry := self._newest.last(_key(request, symbol), wanted, now):
+                whole = len(entry.bars) >= (request.limit or 1) and not entry.bars.dropped
                 known[symbol] = Known(entry.giver, entry.bars, entry.stored, is_complete=whole)
         return known
 
