@@ -246,9 +246,10 @@ class Desk:
 
     def _keep_past(self, failover: Failover, terms: Terms) -> None:
         """Keep what can no longer be corrected."""
+        lasting = failover.lasting
         for question in _each(failover.request):
             symbol, end = question.symbols[0], question.end
-            if end is not None and symbol in failover.lasting:
+            if end is not None and symbol in lasting:
                 entry = attrs.evolve(self._entry(failover, symbol, terms), is_past=True)
                 if end + unsettled(question.timeframe, entry.settle) <= failover.now:
                     self._past.put(question, entry)

@@ -122,10 +122,11 @@ class Inquiry:
         """Write to disk beside what goes on: nobody waits for it, but the end of the event loop."""
         if self._archive is None:
             return
+        lasting = failover.lasting
         answers = [
             (failover.bars[symbol], self._panel.source(giver).capabilities.settle)
             for symbol, giver in failover.answered_by.items()
-            if symbol in failover.lasting
+            if symbol in lasting
         ]
         expelled = {source_name(self._panel.source(name)) for name in failover.expelled}
         work = partial(self._archive.renew, expelled, answers, failover.now)
@@ -133,9 +134,13 @@ class Inquiry:
 
     def _vouch(self, failover: Failover, terms: Terms) -> None:
         """Let each answer say whether trades may be opened on it, whatever it said before."""
+        doubtful = failover.unconfirmed | failover.recalled
         for symbol, giver in failover.answered_by.items():
-            told_now = symbol not in failover.unconfirmed | failover.recalled
             bars = failover.bars[symbol]
-            sound = told_now and bars.stale_since is None and self.trusts(giver, terms.trusted)
+            sound = (
+                symbol not in doubtful
+                and bars.stale_since is None
+                and self.trusts(giver, terms.trusted)
+            )
             if sound != bars.trusted_for_entries:
                 failover.bars[symbol] = bars._replace(trusted_for_entries=sound)

@@ -113,7 +113,8 @@ class Known:
             cannot change: settled raw prices of the past.
         """
         pieces, calendar = self._pieces(settle), calendar_for(self.bars.calendar)
-        if not self.is_complete or not pieces or self._may_be_adjusted_anew(calendar, now):
+        is_renewed = self.bars.timeframe.is_intraday and self.may_be_adjusted_since(now)
+        if not self.is_complete or not pieces or is_renewed:
             return None
         begin = begins(calendar, request, now)
         lead = self._lead(pieces[0], to_ns(begin))
@@ -123,7 +124,8 @@ class Known:
             *lead,
             *(seam for one, next_ in pairwise(pieces) if (seam := self._seam(one, next_))),
         ]
-        if self._goes_on(pieces[-1], request, now) or not (found or self._is_for_good(request)):
+        is_for_good = self.bars.adjustment == "raw"
+        if self._goes_on(pieces[-1], request, now) or not (found or is_for_good):
             row = self._last_read_again(pieces, calendar, now)
             found.append(Stretch(from_ns(self.bars.time[row])))
         is_all = bool(found) and found[0].after and found[0].start <= begin
@@ -159,6 +161,20 @@ class Known:
         columns = {n: np.concatenate([getattr(p, n) for p in parts]) for n in ("time", *COLUMNS)}
         return parts[-2]._replace(**columns, dropped=sum(part.dropped for part in parts[1::2]))
 
+    def may_be_adjusted_since(self, now: datetime) -> bool:
+        """Tell whether a session has begun, with whose splits and dividends all prices change.
+
+        Parameters
+        ----------
+        now : datetime
+            Aware.
+        """
+        if self.bars.adjustment == "raw":
+            return False
+        opens = calendar_for(self.bars.calendar).opens
+        begun = opens.searchsorted([to_ns(self.since), to_ns(now)], side="right")
+        return bool(begun[0] != begun[1])
+
     def _pieces(self, settle: timedelta) -> list[Rows]:
         """Rows of settled bars that belong together."""
         bars = self.bars
@@ -168,13 +184,6 @@ class Known:
         rows = [tuple(map(int, bars.time[:last].searchsorted(stretch))) for stretch in covered]
         pieces = [(first, end) for first, end in rows if first < end]
         return pieces if pieces and pieces[-1][1] >= _OVERLAP else []
-
-    def _may_be_adjusted_anew(self, calendar: Calendar, now: datetime) -> bool:
-        """Whether a session has begun since, with whose splits and dividends all prices change."""
-        if self.bars.adjustment == "raw" or not self.bars.timeframe.is_intraday:
-            return False
-        begun = calendar.opens.searchsorted([to_ns(self.since), to_ns(now)], side="right")
-        return bool(begun[0] != begun[1])
 
     def _lead(self, piece: Rows, begin: int) -> list[Stretch]:
         """What is missing before the first piece."""
@@ -196,9 +205,6 @@ class Known:
         """Whether bars have come after the last piece, or may have been corrected."""
         due = to_ns(min(request.end or now, now))
         return request.end is None or next_close(self.bars[piece[0] : piece[1]]) <= due
-
-    def _is_for_good(self, request: BarsRequest) -> bool:
-        return self.bars.adjustment == "raw" and request.end is not None
 
     def _last_read_again(self, pieces: Sequence[Rows], calendar: Calendar, now: datetime) -> int:
         """The row from which on the end is asked for.

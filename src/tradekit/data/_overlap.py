@@ -8,8 +8,6 @@ import numpy as np
 
 from .._core.answers import source_name
 from .._core.bars import Bars
-from .._core.calendar import calendar_for
-from .._core.clock import to_ns
 from .._core.columns import Float
 from .._core.errors import SourceError
 from .._core.source import DataSource
@@ -67,15 +65,10 @@ def _apart(known: Known, fresh: Bars, now: datetime) -> float | None:
     ratio = float(np.median(ratios))
     if abs(ratio - 1) < _TAPES:
         return None
-    may_be_adjusted = known.bars.adjustment != "raw" and _since_a_session(known, now)
-    return None if may_be_adjusted and _by_one_factor(ratios, ratio) else ratio
-
-
-def _since_a_session(known: Known, now: datetime) -> bool:
-    """Whether a session has begun since; of what was kept on disk nobody knows."""
-    opens = calendar_for(known.bars.calendar).opens
-    begun = opens.searchsorted([to_ns(known.since), to_ns(now)], side="right")
-    return bool(known.covered) or bool(begun[0] != begun[1])
+    # Of adjusted prices that were kept on disk nobody knows since when they were told.
+    is_adjusted = known.bars.adjustment != "raw"
+    may_change = (is_adjusted and bool(known.covered)) or known.may_be_adjusted_since(now)
+    return None if may_change and _by_one_factor(ratios, ratio) else ratio
 
 
 def _by_one_factor(ratios: Float, ratio: float) -> bool:
