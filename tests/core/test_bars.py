@@ -180,6 +180,15 @@ def test_any_difference_makes_bars_differ(change):
     assert make() != make()._replace(**change)
 
 
+@pytest.mark.parametrize("change", [{"timeframe": "2Min"}, {"calendar": "24/7"}, {"source": "b"}])
+def test_what_the_calendar_says_is_that_of_the_bars_own_times(change):
+    bars = make()
+    assert len(bars.close_time) == len(bars.session) == len(bars.gap_before)  # it has been asked
+    changed, anew = bars._replace(**change), make()._replace(**change)
+    for name in ("close_time", "session", "gap_before"):
+        np.testing.assert_array_equal(getattr(changed, name), getattr(anew, name))
+
+
 def test_extras_are_compared_too():
     some, other = (make().with_extra("mood", [value], [to_ns(OPENED)]) for value in (1.0, 2.0))
     assert some == make().with_extra("mood", [1.0], [to_ns(OPENED)])

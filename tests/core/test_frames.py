@@ -84,7 +84,9 @@ def test_the_frame_at_the_door_is_the_fields():
 def test_a_frame_is_the_users_own():
     frame = GOOD.to_frame()
     frame.iloc[0, 0] = 9.0
+    frame.columns.name, frame.index.name = "mine", "mine"
     assert GOOD.open[0] == 100.0
+    assert (GOOD.to_frame().columns.name, GOOD.to_frame().index.name) == (None, "timestamp")
 
 
 @pytest.mark.parametrize("names", [str.upper, str.title, lambda name: f" {name} "])

@@ -347,7 +347,10 @@ class Bars:
     def _replace(self, **changes: Any) -> Bars:
         if changes.keys() == {"trusted_for_entries"}:
             return self._bare(changes, self._memo, self._touched)
-        return Bars(**{**self._fields(), **changes})
+        bars = Bars(**{**self._fields(), **changes})
+        if not changes.keys() & _TIMED:  # what the calendar says of their times is still true
+            bars._memo.update({name: self._memo[name] for name in _OF_TIMES if name in self._memo})
+        return bars
 
     def _slice(self, rows: slice) -> Bars:
         if rows.step not in (None, 1):
@@ -386,6 +389,7 @@ class Bars:
         return self._bare({}, self._memo, touched), touched
 
 
+_TIMED, _OF_TIMES = ("time", "timeframe", "calendar"), ("close_time", "session", "gap_before")
 _SLOTS = tuple(field.name for field in attrs.fields(Bars))
 
 

@@ -61,7 +61,7 @@ def _timeout(value: object) -> timedelta:
     return duration(value, "a timeout is a duration", "timeout=timedelta(seconds=8)")
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)  # it is what answers are kept and shared by
 class BarsRequest:
     """What is asked of a source.
 

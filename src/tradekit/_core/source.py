@@ -166,9 +166,9 @@ class DataSource(Interface):
             refuse("no request", "a BarsRequest", repr(request), "BarsRequest('SPY', '5Min')")
         now = self.clock.now()
         due = to_ns(min(request.end or now, now))
-        parts = (
-            [request] if self.batch else [attrs.evolve(request, symbols=s) for s in request.symbols]
-        )
+        if self.batch or len(request.symbols) == 1:
+            return await ask(self, request, due)
+        parts = [attrs.evolve(request, symbols=symbol) for symbol in request.symbols]
         answers = await asyncio.gather(*(ask(self, part, due) for part in parts))
         fetched = Fetched()
         for answer in answers:

@@ -216,7 +216,8 @@ class Desk:
         # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
         seconds = terms.timeout.total_seconds() + _GRACE
         try:
-            shared = await asyncio.wait_for(self._flights.share(_each(request), flown), seconds)
+            async with asyncio.timeout(seconds):
+                shared = await self._flights.share(_each(request), flown)
         except TimeoutError:
             return Fetched(
                 failures={symbol: _held_up(symbol, seconds) for symbol in request.symbols}

@@ -161,13 +161,14 @@ class IEXSource(Remote):
 
     def _bars(self, symbol: str, rows: Sequence[Mapping[str, Any]], query: Query) -> Bars:
         times = np.array([_utc(row["date"]) for row in rows], dtype="M8[ns]")
-        if (calendar_for().locate(times.astype(np.int64)) < 0).all():
-            # Bars of days, or of another market: what lies beside regular hours is left out later.
-            raise self._bad(f"{rows[0]}", symbol, expected="bars within the exchange's hours")
         columns = [[row[name] for row in rows] for name in PRICES]
         columns.append([row.get("volume", np.nan) for row in rows])
         facts: dict[str, Any] = {"source": self.name, "feed": "iex", "adjustment": "raw"}
-        return Bars(symbol, query.timeframe, times, *columns, **facts)
+        bars = Bars(symbol, query.timeframe, times, *columns, **facts)
+        if (bars.session < 0).all():
+            # Bars of days, or of another market: what lies beside regular hours is left out later.
+            raise self._bad(f"{rows[0]}", symbol, expected="bars within the exchange's hours")
+        return bars
 
     async def _adjusted(self, bars: Bars, query: Query) -> Bars:
         now = to_ns(self.clock.now())
@@ -181,16 +182,16 @@ class IEXSource(Remote):
         """Remember, or ask, once for all who want them now."""
         # From the year's beginning: longer windows of other lengths of bars are served with it.
         since = first.replace(month=1, day=1)
-        asked = symbol, since
+        if (known := self._memory.get(symbol, since, now)) is not None:
+            return known
 
         async def look(_: object) -> dict[tuple[str, date], Factors]:
-            factors = self._memory.get(symbol, since, now)
-            if factors is None:
-                last = str(newest_session(now))
-                factors = await self._online(lambda call: self._days(call, symbol, since, last))
-                self._memory.put(symbol, since, now, factors)
+            last = str(newest_session(now))
+            factors = await self._online(lambda call: self._days(call, symbol, since, last))
+            self._memory.put(symbol, since, now, factors)
             return {asked: factors}
 
+        asked = symbol, since
         return (await self._flights.share([asked], look))[asked]
 
     def _days(self, call: Call, symbol: str, first: date, last: str) -> Factors:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
@@ -240,11 +241,14 @@ class Remote(Failures, DataSource):
                     if self._hopeless(failure, answers):
                         answers.update(dict.fromkeys(waiting, failure))
 
-        turns = [asyncio.ensure_future(take_turns()) for _ in query.symbols[:_AT_ONCE]]
+        others = [asyncio.ensure_future(take_turns()) for _ in query.symbols[1:_AT_ONCE]]
         try:
-            await asyncio.wait(turns, timeout=query.ends and max(0.0, query.ends - monotonic()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(query.ends and max(0.0, query.ends - monotonic())):
+                    await take_turns()
+                    await asyncio.gather(*others)
         finally:
-            for turn in turns:
+            for turn in others:
                 turn.cancel()
         return {s: answers[s] if s in answers else self._too_late(s) for s in query.symbols}
 
