@@ -83,11 +83,11 @@ def load(kind: str, name: str) -> Any:
     >>> load("sources", "simulated").__name__
     'SimulatedSource'
     """
-    known = names(kind)
     points = {point.value: point for point in _registered(kind) if point.name == name}
     if not points:
         hint = "check the spelling, or install the package that brings it"
-        raise _refusal(kind, name, "is not registered", " or ".join(known), repr(name), hint)
+        known = " or ".join(names(kind))
+        raise _refusal(kind, name, "is not registered", known, repr(name), hint)
     if len(points) > 1:
         got, hint = " and ".join(sorted(points)), "remove one of the packages that bring it"
         raise _refusal(kind, name, "is registered twice", "one thing by that name", got, hint)
