@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from itertools import groupby
 from time import monotonic
@@ -188,15 +188,13 @@ class Remote(Failures, DataSource):
 
     def _native(self, timeframe: Timeframe, code: str) -> Timeframe:
         """Give the longest bars that the vendor counts as we do, and that make up what is asked."""
-        served = _lengths(self._served(code))
-        alike = [length for length in served if length.is_intraday == timeframe.is_intraday]
-        return max(n for n in alike or served if timeframe.seconds % n.seconds == 0)
+        return _longest(self._served(code), timeframe)
 
     def _start(self, request: BarsRequest, code: str, due: datetime, times: int = 1) -> datetime:
         """Give the label of the first bar to ask for."""
         calendar, timeframe = calendar_for(code), request.timeframe
-        earliest = np.datetime64(self._first_day(self._native(timeframe, code)), "D")
-        first = from_ns(calendar.labels(np.array([earliest]))[0])
+        earliest = self._first_day(self._native(timeframe, code))
+        first = _label(code, earliest)
         if request.start is not None:
             if request.start < first:
                 raise self._too_early(timeframe, earliest, request.start)
@@ -271,9 +269,7 @@ class Remote(Failures, DataSource):
             return False
         return len(failed) >= _AT_ONCE or all("unreachable" in error.context for error in failed)
 
-    def _too_early(
-        self, timeframe: Timeframe, first: np.datetime64, start: datetime
-    ) -> NoDataError:
+    def _too_early(self, timeframe: Timeframe, first: date, start: datetime) -> NoDataError:
         return NoDataError(
             f"{self.name} has no {timeframe} bars of so long ago",
             expected=f"a start from {first} on",
@@ -284,8 +280,16 @@ class Remote(Failures, DataSource):
 
 
 @cache
-def _lengths(names: tuple[str, ...]) -> tuple[Timeframe, ...]:
-    return tuple(map(Timeframe, names))
+def _longest(served: tuple[str, ...], timeframe: Timeframe) -> Timeframe:
+    lengths = tuple(map(Timeframe, served))
+    alike = [length for length in lengths if length.is_intraday == timeframe.is_intraday]
+    return max(n for n in alike or lengths if timeframe.seconds % n.seconds == 0)
+
+
+@lru_cache(maxsize=64)
+def _label(code: str, day: date) -> datetime:
+    """The label of a day's first bar, session or not."""
+    return from_ns(calendar_for(code).labels(np.array([day], dtype="M8[D]"))[0])
 
 
 def _seldom(answer: Answer, limit: int) -> bool:
