@@ -129,3 +129,29 @@ def test_who_asks_for_rest_without_measure_is_given_a_day():
     breaker = Breaker()
     breaker.heard(START, 0, [RateLimitError("slower", retry_after=1e300)], 1, MINUTE)
     assert breaker.until - START == timedelta(days=1)
+
+
+def test_a_failure_after_a_rest_is_one_of_those_that_may_happen_in_a_row():
+    breaker, now = Breaker(), START
+    breaker.heard(now, 0, [RateLimitError("slower", retry_after=60)], 3, MINUTE)
+    fail(breaker, now, most=3)  # was on its way: the rest goes on
+    assert (breaker.status, breaker.until) == ("resting", START + MINUTE)
+    fail(breaker, breaker.until, most=3)
+    assert (breaker.status, breaker.errors, breaker.until) == ("ok", 2, None)
+    fail(breaker, START + MINUTE, most=3)
+    assert breaker.status == "disabled"
+
+
+def test_a_rate_limit_neither_shortens_a_pause_nor_opens_what_only_a_reset_opens():
+    slower, by_hand, refused, paused = (
+        RateLimitError("slower", retry_after=1),
+        *(Breaker() for _ in range(3)),
+    )
+    fail(by_hand, START, pause=None)
+    refused.heard(START, 0, [CredentialsError("wrong key")], 5, MINUTE)
+    fail(paused, START)
+    for breaker in (by_hand, refused, paused):
+        breaker.heard(START, 0, [slower], 5, MINUTE)
+    assert (by_hand.status, by_hand.until) == ("disabled", None)
+    assert (refused.status, refused.until) == ("refused", None)
+    assert paused.until == START + MINUTE

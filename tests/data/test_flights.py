@@ -247,3 +247,19 @@ def test_whoever_is_not_cancelled_is_served_whoever_else_is(flights, seed):
         for run in [pool.submit(asyncio.run, main(number)) for number in range(3)]:
             run.result(20)
     assert len(flights) == 0
+
+
+def test_what_is_wanted_is_found_without_comparing_it_to_all_the_rest(flights):
+    class Key:
+        compared = 0
+        __hash__ = object.__hash__
+
+        def __eq__(self, other):
+            Key.compared += 1
+            return self is other
+
+    async def fly(keys):
+        return dict.fromkeys(keys, 1)
+
+    assert len(asyncio.run(flights.share([Key() for _ in range(300)], fly))) == 300
+    assert Key.compared < 3_000

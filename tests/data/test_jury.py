@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+import attrs
 import numpy as np
 import pytest
 
@@ -50,23 +51,46 @@ def test_an_answer_that_another_bears_out_stands():
     assert panel.health()["a"]["agreement"] == 1
 
 
-def test_a_newest_price_that_differs_is_contested_though_all_others_agree():
-    mine = bars()
-    close = mine.close.copy()
+def off_at_the_end():
+    """All as the others have it, but for a newest close that is 3 % too high."""
+    told = bars()
+    close = told.close.copy()
     close[-1] *= 1.03
-    other = mine._replace(close=close, high=np.maximum(mine.high, close))
+    return told._replace(close=close, high=np.maximum(told.high, close))
+
+
+def held(request, **told):
+    """What becomes of a question to sources that have these bars."""
 
     async def main():
         makers = {
-            n: lambda b=b: MemorySource([b], clock=CLOCK)
-            for n, b in {"a": mine, "b": other}.items()
+            name: lambda bars=bars: MemorySource(bars, clock=CLOCK) for name, bars in told.items()
         }
         panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="always")
-        failover = await panel.ask(REQUEST, terms)
+        failover = await panel.ask(request, terms)
         await Jury(panel, seed=0).judge(failover, terms, monotonic() + 8)
-        return failover.unconfirmed
+        return failover
 
-    assert asyncio.run(main()) == {"SPY"}
+    return asyncio.run(main())
+
+
+def test_a_newest_price_that_differs_is_contested_though_all_others_agree():
+    assert held(REQUEST, a=[bars()], b=[off_at_the_end()]).unconfirmed == {"SPY"}
+
+
+def test_of_three_the_one_whose_newest_price_differs_is_the_odd_one():
+    failover = held(REQUEST, a=[off_at_the_end()], b=[bars()], c=[bars()])
+    assert (failover.answered_by["SPY"], failover.expelled) == ("b", {"a"})
+    assert failover.unconfirmed == set()
+
+
+def test_each_symbol_is_decided_by_whoever_has_not_yet_been_heard_on_it():
+    both = attrs.evolve(REQUEST, symbols=("QQQ", "SPY"))
+    wrong, right = ([bars(price, name) for name in both.symbols] for price in (101.0, 100.0))
+    # QQQ has c as the second and nobody as the third; SPY has b as the second and c as the third.
+    failover = held(both, a=wrong, b=[right[1]], c=right)
+    assert failover.answered_by == {"SPY": "b", "QQQ": "a"}
+    assert failover.unconfirmed == {"QQQ"}
 
 
 def agreement(panel):

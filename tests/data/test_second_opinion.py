@@ -37,11 +37,11 @@ def told(truth, rows):
 def test_what_differs_is_told_on_the_bars_that_both_have():
     # Common are 11, 12, 13 against 11.11, 12, 13: one percent, nothing, nothing.
     compared = compare(bars(10, 11, 12, 13), bars(11.11, 12, 13, 14, skip=1))
-    assert compared == Comparison(3, 0.0, pytest.approx(0.01))
+    assert compared == Comparison(3, 0.0, pytest.approx(0.01), 0.0)
 
 
 def test_volume_is_not_compared():
-    assert compare(bars(10, 11), bars(10, 11, volume=[0, np.nan])) == Comparison(2, 0.0, 0.0)
+    assert compare(bars(10, 11), bars(10, 11, volume=[0, np.nan])) == Comparison(2, 0.0, 0.0, 0.0)
 
 
 def test_the_median_says_who_is_higher():
@@ -63,21 +63,25 @@ def test_an_adjustment_that_nobody_states_may_be_the_same():
 
 
 @pytest.mark.parametrize(
-    ("common", "median", "largest", "verdict"),
+    ("common", "median", "largest", "newest", "verdict"),
     [
-        (2, 0.0, 0.0, None),
-        (0, float("nan"), float("nan"), None),
-        (3, 0.002, 0.05, True),
-        (3, -0.0021, 0.0021, False),
-        (3, 0.0, 0.051, False),
+        (2, 0.0, 0.0, 0.0, None),
+        (0, *[float("nan")] * 3, None),
+        (3, 0.002, 0.05, 0.01, True),
+        (3, -0.0021, 0.0021, 0.0, False),
+        (3, 0.0, 0.051, 0.0, False),
+        (3, 0.0, 0.0101, 0.0101, False),
+        (1, 0.0101, 0.0101, 0.0101, False),
     ],
 )
-def test_who_agrees_does_so_in_the_median_and_in_each_bar(common, median, largest, verdict):
-    assert agree(Comparison(common, median, largest)) is verdict
+def test_who_agrees_does_so_in_the_median_the_newest_and_each_bar(
+    common, median, largest, newest, verdict
+):
+    assert agree(Comparison(common, median, largest, newest)) is verdict
 
 
 def test_a_tolerance_can_be_chosen():
-    apart = Comparison(78, 0.004, 0.004)
+    apart = Comparison(78, 0.004, 0.004, 0.004)
     assert (agree(apart), agree(apart, 0.005)) == (False, True)
 
 

@@ -46,8 +46,7 @@ class Breaker:
 
     def admits(self, now: datetime) -> bool:
         """Whether it may be asked: it is ok, or the time has come for one call to try it."""
-        due = self.until is not None and self.until <= now
-        return self.status == "ok" or (due and not self._probing)
+        return self.status == "ok" or (self._is_due(now) and not self._probing)
 
     def claim(self) -> bool:
         """Take the one call that tries a source which is not ok."""
@@ -68,12 +67,12 @@ class Breaker:
     def wait_no_more(self) -> None:
         """Begin anew where it was to wait for a moment, and not for a reset."""
         if self.until is not None:
-            self._open()
+            self._reset()
 
     def came_late(self) -> None:
         """Take back that it was late: its answer has come all the same."""
         if self.status == "ok" or (self.status == "disabled" and self._was_late):
-            self._open()
+            self._reset()
 
     def heard(
         self,
@@ -100,16 +99,16 @@ class Breaker:
             hour. None leaves it alone until it is reset.
         """
         limits = [error for error in bad if isinstance(error, RateLimitError)]
-        if limits:
+        if limits and (self.status == "ok" or self.until is not None):  # else a reset alone helps
             seconds = min(max(error.retry_after or 0.0 for error in limits), _DAY)
             wait = timedelta(seconds=seconds) if seconds > 0 else pause or _REST
-            self._close("resting", now + wait, limits[0])
+            self._trip("resting", max(now + wait, self.until or now), limits[0])
         elif bad and not good:
             self._failed(now, bad, most, pause)
-        elif self.status != "resting" or self.until is None or self.until <= now:
+        elif self.status != "resting" or self._is_due(now):
             # An answer that was on its way while the source asked for rest does not end the rest.
             errors, trips = (0, 0) if good else (self.errors, self._trips)
-            self._open(errors, trips, str(bad[0]) if bad else "")
+            self._reset(errors, trips, str(bad[0]) if bad else "")
 
     def _failed(
         self, now: datetime, bad: Sequence[SourceError], most: int, pause: timedelta | None
@@ -119,20 +118,25 @@ class Breaker:
         self._was_late = all(error.fault == "late" for error in bad)
         refused = next((error for error in bad if isinstance(error, CredentialsError)), None)
         if refused:
-            self._close("refused", None, refused)
-        elif self.status == "ok" and self.errors < most:
-            self.reason = str(bad[0])
-        elif self.status == "ok" or (self.until is not None and self.until <= now):
+            self._trip("refused", None, refused)
+        elif self.status in ("ok", "resting") and self.errors < most:
+            if self.status == "ok" or self._is_due(now):
+                self._reset(self.errors, self._trips, str(bad[0]))
+        elif self.status == "ok" or self._is_due(now):
             # One that was on its way when the source was disabled is no try.
             until = now + _doubled(pause, self._trips) if pause else None
             self._trips += 1
-            self._close("disabled", until, bad[0])
+            self._trip("disabled", until, bad[0])
 
-    def _open(self, errors: int = 0, trips: int = 0, reason: str = "") -> None:
+    def _is_due(self, now: datetime) -> bool:
+        """Whether it was to wait for a moment, and that has come."""
+        return self.until is not None and self.until <= now
+
+    def _reset(self, errors: int = 0, trips: int = 0, reason: str = "") -> None:
         self.status, self.until, self._probing = "ok", None, False
         self.errors, self._trips, self.reason = errors, trips, reason
 
-    def _close(self, status: Status, until: datetime | None, error: SourceError) -> None:
+    def _trip(self, status: Status, until: datetime | None, error: SourceError) -> None:
         self.status, self.until, self.reason = status, until, str(error)
 
 

@@ -74,7 +74,8 @@ class Flights(Generic[K, V]):
         KeyError
             When ``fly`` left a key out.
         """
-        missing = tuple(dict.fromkeys(keys))
+        wanted = dict.fromkeys(keys)
+        missing = tuple(wanted)
         found: dict[K, V] = {}
         bell = asyncio.Event()
         aboard: list[_Flight[K, V]] = []
@@ -86,12 +87,12 @@ class Flights(Generic[K, V]):
                 for flight in [flight for flight in aboard if flight.over]:
                     aboard.remove(flight)
                     self._leave(flight, bell)
-                    wanted = tuple(key for key in flight.keys if key in keys)
+                    mine = tuple(key for key in flight.keys if key in wanted)
                     landed = flight.unload(bell)
                     if landed is None:
-                        missing += wanted
+                        missing += mine
                     else:
-                        found |= {key: landed[key] for key in wanted}
+                        found |= {key: landed[key] for key in mine}
         finally:
             for flight in aboard:
                 self._leave(flight, bell)

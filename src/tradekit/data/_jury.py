@@ -21,7 +21,6 @@ from ._terms import Terms
 _SAMPLED = 0.05  # of all answers
 _PART = 0.25  # of a call's time: so long an opinion may take
 _MOMENT = 1e-3  # seconds
-_NEWEST = 5  # times the tolerance: so far may the newest closes of two tapes lie apart
 
 
 class Jury:
@@ -87,20 +86,16 @@ class Jury:
         agreed = {s: _agreed(failover.bars[s], second.bars.get(s), terms) for s in symbols}
         for symbol in (s for s, same in agreed.items() if same):
             self._note(dict.fromkeys(_told(symbol, failover, second), True))
-        contested = tuple(symbol for symbol, same in agreed.items() if same is False)
         doubtful = {s for s, same in agreed.items() if same is None}
         if terms.cross_check != "always":
             doubtful.clear()
-        if not contested:
-            return doubtful
-        heard = {giver, *second.answered_by.values()}
-        third = await self._hear(failover, contested, heard, _in_time(terms, ends))
-        for symbol in contested:
-            if not self._settle(failover, symbol, second, third, terms):
-                doubtful.add(symbol)
-                other = second.answered_by[symbol]
-                why = f"its prices of {symbol} differ from those of {other}, and no third decides"
-                self._panel.book.contest(giver, why)
+        contested = [symbol for symbol, same in agreed.items() if same is False]
+        for other in dict.fromkeys(second.answered_by[symbol] for symbol in contested):
+            theirs = tuple(s for s in contested if second.answered_by[s] == other)
+            third = await self._hear(failover, theirs, {giver, other}, _in_time(terms, ends))
+            for symbol in theirs:
+                if not self._settle(failover, symbol, second, third, terms):
+                    doubtful.add(symbol)
         return doubtful
 
     async def _hear(
@@ -117,6 +112,9 @@ class Jury:
         odd = odd_one_out(answers, terms.tolerance)
         if odd is None:
             self._note(_borne_out(answers, terms))
+            giver, other = failover.answered_by[symbol], second.answered_by[symbol]
+            why = f"its prices of {symbol} differ from those of {other}, and no third decides"
+            self._panel.book.contest(giver, why)
             return False
         self._note({name: name != odd for name in answers})
         self._panel.book.quarantine(odd, terms.cool_down, _odd(odd, symbol, answers))
@@ -153,15 +151,7 @@ def _borne_out(answers: Mapping[str, Bars], terms: Terms) -> dict[str, bool]:
 
 
 def _agreed(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
-    if other is None:
-        return None
-    _, rows, others = np.intersect1d(mine.time, other.time, return_indices=True)
-    if (
-        len(rows)
-        and abs(other.close[others[-1]] / mine.close[rows[-1]] - 1) > _NEWEST * terms.tolerance
-    ):
-        return False  # what is traded on is the newest price
-    return agree(compare(mine, other), terms.tolerance)
+    return None if other is None else agree(compare(mine, other), terms.tolerance)
 
 
 def _odd(name: str, symbol: str, answers: Mapping[str, Bars]) -> str:

@@ -19,8 +19,9 @@ from .._core.errors import UsageError
 
 # Far above what real feeds differ by, and well below a dividend or a shift that could do harm.
 TOLERANCE = 0.002
-# Single prints may lie apart by more; so far only if a part of one answer is wrong.
-_SINGLE = 25
+# Single prints may lie apart by more; so far only if a part of one answer is wrong. The newest is
+# what is traded on: it is held to less.
+_SINGLE, _NEWEST = 25, 5
 _ENOUGH = 3
 
 
@@ -36,11 +37,14 @@ class Comparison:
         By how much the other's closes are higher, as a fraction; NaN without common bars.
     largest : float
         The largest difference of one bar, as a fraction, never negative; NaN without common bars.
+    newest : float
+        That of the newest bar that both have.
     """
 
     common: int
     median: float
     largest: float
+    newest: float
 
 
 def compare(mine: Bars, other: Bars) -> Comparison:
@@ -79,9 +83,10 @@ def compare(mine: Bars, other: Bars) -> Comparison:
         )
     _, rows, others = np.intersect1d(mine.time, other.time, True, True)
     if not len(rows):
-        return Comparison(0, float("nan"), float("nan"))
+        return Comparison(0, *[float("nan")] * 3)
     apart = other.close[others] / mine.close[rows] - 1
-    return Comparison(len(rows), float(np.median(apart)), float(np.abs(apart).max()))
+    far = np.abs(apart)
+    return Comparison(len(rows), float(np.median(apart)), float(far.max()), float(far[-1]))
 
 
 def _kind(bars: Bars) -> tuple[str, str]:
@@ -101,7 +106,8 @@ def agree(comparison: Comparison, tolerance: float = TOLERANCE) -> bool | None:
     comparison : Comparison
         Of their answers.
     tolerance : float
-        How far the median may be from 0, as a fraction; a single bar 25 times as far.
+        How far the median may be from 0, as a fraction; the newest bar 5 times as far, any other
+        one 25 times.
 
     Returns
     -------
@@ -110,9 +116,11 @@ def agree(comparison: Comparison, tolerance: float = TOLERANCE) -> bool | None:
 
     Examples
     --------
-    >>> agree(Comparison(78, 0.0001, 0.004)), agree(Comparison(2, 0.0, 0.0))
+    >>> agree(Comparison(78, 0.0001, 0.004, 0.001)), agree(Comparison(2, 0.0, 0.0, 0.0))
     (True, None)
     """
+    if comparison.newest > _NEWEST * tolerance:
+        return False  # however few there are
     if comparison.common < _ENOUGH:
         return None
     return abs(comparison.median) <= tolerance and comparison.largest <= _SINGLE * tolerance
