@@ -106,12 +106,14 @@ def test_an_older_word_of_the_server_gives_nothing_back():
     [
         (None, after(40).timestamp(), 5),
         (0, NOON.timestamp(), 5),  # over
-        (0, NOON.timestamp() * 1000, 5),  # milliseconds
-        (0, 30.0, 5),  # seconds from now
+        (0, NOON.timestamp() * 1000, 5),
+        (0, after(40).timestamp() * 1000, 0),  # milliseconds
+        (0, 30.0, 0),  # seconds from now
+        (0, after(90_000).timestamp(), 5),  # no window is longer than a day
         (0, None, 0),
     ],
 )
-def test_only_a_word_that_makes_sense_is_heard(left, reset, free):
+def test_a_word_of_the_server_holds_until_its_window_ends_however_that_is_told(left, reset, free):
     told = budget(minute=5)
     told.told(NOON, left, reset)
     assert told.left(NOON) == free

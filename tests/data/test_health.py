@@ -214,6 +214,19 @@ def test_a_source_in_quarantine_is_asked_last_for_a_while():
     assert story.admitted("a", "b") == ["a", "b"]
 
 
+def test_a_quarantine_is_told_once_with_its_reason_and_so_is_the_reset_that_ends_it():
+    story = Story("a")
+    for symbol in ("SPY", "QQQ"):
+        story.book.quarantine("a", MINUTE, f"its prices of {symbol} differ")
+    assert story.told() == [("a", "quarantined")]
+    standing = story.book.standings()["a"]
+    assert (standing["status"], standing["reason"]) == ("ok", "its prices of QQQ differ")
+    story.book.reset("a")
+    assert story.told()[1:] == [("a", "restored")]
+    story.book.quarantine("a", MINUTE, "again")
+    assert story.after(60).book.standings()["a"]["reason"] is None
+
+
 def test_one_late_call_of_a_source_may_go_on_at_a_time():
     book = Story("a", "b").book
     assert book.may_straggle("a", 60)

@@ -39,7 +39,7 @@ class Meter:
     left : int or None
         How many of them are left.
     reset : int or None
-        When its window ends, in seconds since 1970 UTC.
+        When its window ends, as `reset_at` reads it.
 
     Examples
     --------
@@ -77,6 +77,29 @@ class Meter:
         with self._lock:
             for name, number in said.items():
                 setattr(self, name, number)
+
+
+def reset_at(told: float, now: float) -> float:
+    """Read ``X-RateLimit-Reset``, which servers tell in several ways.
+
+    Parameters
+    ----------
+    told : float
+        A moment, in seconds or milliseconds since 1970 UTC; or the seconds until then.
+    now : float
+        In seconds since 1970 UTC.
+
+    Returns
+    -------
+    float
+        That moment in seconds since 1970 UTC: the reading that is nearest to now.
+
+    Examples
+    --------
+    >>> [reset_at(told, 1709931570.0) for told in (1709931600, 1709931600000, 30)]
+    [1709931600, 1709931600.0, 1709931600.0]
+    """
+    return min((told, told / 1_000, now + told), key=lambda moment: abs(moment - now))
 
 
 def _whole(text: str) -> int | None:
@@ -193,7 +216,7 @@ class Budget:
         left : int, optional
             Calls that are left; None says nothing.
         reset : float, optional
-            When its window ends, in seconds since 1970 UTC; else it is taken for a minute.
+            When its window ends, as `reset_at` reads it; else it is taken for a minute.
         limit : int, optional
             How many it grants in all, of which those are left.
         """
@@ -201,7 +224,9 @@ class Budget:
             return
         with self._lock:
             moment = self._moment(now)
-            end = moment + _MINUTE if reset is None else int(reset * _SECOND)
+            end = moment + _MINUTE
+            if reset is not None:
+                end = int(reset_at(reset, moment / _SECOND) * _SECOND)
             if not moment < end <= moment + _DAY:
                 return  # over by now, or no such moment
             if end == self._reset and self._told is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._core.clock import Clock
 from .._core.errors import CredentialsError, NoDataError, RateLimitError, SourceError
+from ._budget import reset_at
 
 # What vendors say when the keys are good and their plan is not.
 _PLAN = re.compile(r"subscri|permi|upgrade|entitle|\bplan\b", re.IGNORECASE)
@@ -149,6 +150,4 @@ def _seconds(told: str, now: datetime) -> float:
 
 
 def _until(told: str, now: datetime) -> float:
-    """Read ``X-RateLimit-Reset``, a moment that some tell in seconds and some in milliseconds."""
-    moment = float(told)
-    return min((moment - now.timestamp(), moment / 1000 - now.timestamp()), key=abs)
+    return reset_at(float(told), now.timestamp()) - now.timestamp()

@@ -107,7 +107,7 @@ class HealthBook:
             open_ = [name for name in names if self._is_open(name, now)]
             breakers = {name: self._sources[name].breaker for name in names}
             due = {n: b.until for n, b in breakers.items() if b.status == "disabled" and b.until}
-            open_.sort(key=lambda name: self._is_quarantined(name, now))
+            open_.sort(key=lambda name: self._sources[name].is_quarantined(now))
             again = [n for n in due if (soonest := breakers[n].soonest) and soonest <= now]
         return open_ or again or sorted(due, key=lambda name: due[name])[:1]
 
@@ -273,8 +273,9 @@ class HealthBook:
             before = self._sources.get(name)
             if before is not None:
                 self._sources[name] = before.anew()
-        if before is not None and before.breaker.status != "ok":
-            self._tell(self._now(), name, "restored", "it was reset", 100.0)
+        now = self._now()
+        if before is not None and (before.breaker.status != "ok" or before.is_quarantined(now)):
+            self._tell(now, name, "restored", "it was reset", 100.0)
 
     def compared(self, name: str, agreed: bool) -> None:
         """Note whether another source bore out an answer."""
@@ -286,9 +287,11 @@ class HealthBook:
         now = self._now()
         with self._lock:
             health = self._sources[name]
-            health.quarantined = now + pause if pause else NEVER
+            is_news = not health.is_quarantined(now)
+            health.quarantined, health.suspicion = now + pause if pause else NEVER, reason
             score = health.score
-        self._tell(now, name, "quarantined", reason, score)
+        if is_news:
+            self._tell(now, name, "quarantined", reason, score)
 
     def contest(self, name: str, reason: str) -> None:
         """Tell that an answer is contested, and nobody knows who is right."""
@@ -300,11 +303,7 @@ class HealthBook:
         """Tell whether a source is in quarantine now."""
         now = self._now()
         with self._lock:
-            return self._is_quarantined(name, now)
-
-    def _is_quarantined(self, name: str, now: datetime) -> bool:
-        until = self._sources[name].quarantined
-        return until is not None and now < until
+            return self._sources[name].is_quarantined(now)
 
     def requests(self) -> int:
         """Count the requests that went to all sources."""

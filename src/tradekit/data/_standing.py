@@ -52,7 +52,9 @@ class SourceHealth:
     meter : Meter, optional
         Counts its requests, where it does so itself; else each call is one.
     quarantined : datetime, optional
-        Until when it is asked last, and not trusted: it was the odd one out.
+        Until when it is asked last, and not trusted.
+    suspicion : str
+        Why: how it was the odd one out.
     counted : int
         Requests so far; of one that counts them itself, those from before.
     """
@@ -62,6 +64,7 @@ class SourceHealth:
     symbols_per_call: int | None = None
     meter: Meter | None = None
     quarantined: datetime | None = None
+    suspicion: str = ""
     counted: int = 0
     _said: tuple[int | None, ...] = attrs.field(default=(), init=False)
     _took: dict[int, deque[float]] = attrs.field(factory=dict, init=False)
@@ -102,6 +105,10 @@ class SourceHealth:
         if self.quarantined != NEVER:
             self.quarantined = None
         return self.breaker.status != before
+
+    def is_quarantined(self, now: datetime) -> bool:
+        """Tell whether it is asked last, and not trusted."""
+        return self.quarantined is not None and now < self.quarantined
 
     def asked(self, now: datetime, size: int) -> None:
         """Note that it is asked for so many symbols, unless it counts its requests itself."""
@@ -185,12 +192,13 @@ class SourceHealth:
             As `MultiSourceDataManager.health` explains it.
         """
         breaker, held = self.breaker, self.quarantined
+        why = breaker.reason or (self.suspicion if self.is_quarantined(now) else None)
         return {
             "status": breaker.status,
             "score": self.score,
             "errors": breaker.errors,
             "until": breaker.until.isoformat() if breaker.until else None,
-            "reason": breaker.reason or None,
+            "reason": why,
             "quarantined_until": held.isoformat() if held else None,
             **self.figures(),
             "seconds": self.latency(),
