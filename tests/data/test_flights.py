@@ -263,3 +263,25 @@ def test_what_is_wanted_is_found_without_comparing_it_to_all_the_rest(flights):
 
     assert len(asyncio.run(flights.share([Key() for _ in range(300)], fly))) == 300
     assert Key.compared < 3_000
+
+
+def test_patience_is_for_flights_of_other_loops_alone(flights, runway):
+    async def slow(keys):
+        await asyncio.sleep(0.3)
+        return dict.fromkeys(keys, 1)
+
+    assert asyncio.run(flights.share(["A"], slow, 0.05)) == {"A": 1}
+    elsewhere = threading.Thread(target=asyncio.run, args=[flights.share(["B"], runway.fly)])
+    elsewhere.start()
+    try:
+        with pytest.raises(TimeoutError, match="another event loop is held up"):
+            asyncio.run(in_the_air(flights, "B", 0.05))
+    finally:
+        runway.free.set()
+        elsewhere.join()
+
+
+async def in_the_air(flights, key, patience):
+    """Wait for what another loop is fetching."""
+    await until(lambda: waiting(flights, key))
+    return await flights.share([key], None, patience)

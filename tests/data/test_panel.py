@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import attrs
@@ -230,3 +231,29 @@ def test_a_reset_takes_a_name_or_the_source_and_nothing_else():
     for stranger in ("nobody", Down(), None):
         with pytest.raises(UsageError, match="no such source: expected 'down', got"):
             alone.reset(stranger)
+
+
+def test_what_takes_long_the_first_time_is_no_time_that_a_source_took():
+    class Instant(DataSource):
+        clock = CLOCK
+
+        async def _fetch(self, request):
+            return Bars("SPY", "1Day", *DAY)
+
+    def slow():
+        time.sleep(0.3)  # as an import may
+        return Instant()
+
+    async def main():
+        cold, turns = Panel(Lineup({"a": slow}), CLOCK), 0
+        asking = asyncio.ensure_future(cold.ready(["SPY"]))
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0.01)
+        await cold.ready(["SPY"])
+        terms = attrs.evolve(TERMS, timeout=timedelta(seconds=0.2))
+        return turns, (await cold.ask(REQUEST, terms)).bars
+
+    turns, bars = asyncio.run(main())
+    assert turns > 10  # others could act meanwhile
+    assert list(bars) == ["SPY"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -216,8 +215,7 @@ class Desk:
         # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
         seconds = terms.timeout.total_seconds() + _GRACE
         try:
-            async with asyncio.timeout(seconds):
-                shared = await self._flights.share(_each(request), flown)
+            shared = await self._flights.share(_each(request), flown, seconds)
         except TimeoutError:
             return Fetched(
                 failures={symbol: _held_up(symbol, seconds) for symbol in request.symbols}
@@ -340,6 +338,7 @@ def _held_up(symbol: str, seconds: float) -> NoDataError:
         got=f"nothing within {seconds:.1f} s from another caller's event loop",
         hint="keep event loops free: await asyncio.to_thread(...) for what blocks",
         symbol=symbol,
+        causes={},
         fault="late",
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Generic, TypeVar
 
 import attrs
@@ -48,7 +49,9 @@ class Flights(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._flying)
 
-    async def share(self, keys: Sequence[K], fly: Fly[K, V]) -> dict[K, V]:
+    async def share(
+        self, keys: Sequence[K], fly: Fly[K, V], patience: float | None = None
+    ) -> dict[K, V]:
         """Wait for what is already being fetched, and fetch the rest in one call.
 
         Where the loop that fetches ends, or its flight is cancelled from outside, those who had
@@ -61,6 +64,9 @@ class Flights(Generic[K, V]):
         fly : callable
             Fetches the keys that it is given, all of them. It is called once, if at all, and again
             for what was lost with another caller's flight.
+        patience : float, optional
+            Seconds to wait for flights of other event loops, which something may hold up; those
+            of one's own come back when they have ended. None waits as long as they take.
 
         Returns
         -------
@@ -73,7 +79,10 @@ class Flights(Generic[K, V]):
             What ``fly`` raised: the same object for all who waited, as with asyncio's own futures.
         KeyError
             When ``fly`` left a key out.
+        TimeoutError
+            When patience is at its end.
         """
+        until = None if patience is None else monotonic() + patience
         wanted = dict.fromkeys(keys)
         missing = tuple(wanted)
         found: dict[K, V] = {}
@@ -82,7 +91,8 @@ class Flights(Generic[K, V]):
         try:
             while missing or aboard:
                 aboard += self._board(missing, fly, bell)
-                await _rung(bell, aboard)
+                if await _rung(bell, aboard) and until is not None and until < monotonic():
+                    raise TimeoutError("another event loop is held up")
                 missing = ()
                 for flight in [flight for flight in aboard if flight.over]:
                     aboard.remove(flight)
@@ -178,15 +188,19 @@ async def _flown(fly: Fly[K, V], keys: tuple[K, ...]) -> Mapping[K, V]:
     return await fly(keys)
 
 
-async def _rung(bell: asyncio.Event, aboard: Iterable[_Flight[K, V]]) -> None:
-    here = asyncio.get_running_loop()
+async def _rung(bell: asyncio.Event, aboard: Iterable[_Flight[K, V]]) -> bool:
+    """Wait for a landing, or where there are flights of other loops, for a moment; tell which."""
+    here, is_blind = asyncio.get_running_loop(), False
     if all(flight.loop is here for flight in aboard):
         await bell.wait()
     else:
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_SECONDS_BLIND):
                 await bell.wait()
+        except TimeoutError:
+            is_blind = True
     bell.clear()
+    return is_blind
 
 
 def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], object]) -> None:

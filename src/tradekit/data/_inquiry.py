@@ -73,6 +73,7 @@ class Inquiry:
         Failover
             Whose bars say whether trades may be opened on them.
         """
+        await self._panel.ready(request.symbols)
         ends = monotonic() + terms.timeout.total_seconds()
         on_disk, in_time = await self._on_disk(request, known or {}), terms
         if self._archive is not None:  # which took its time

@@ -129,6 +129,11 @@ class Lineup:
         """All of them, present or not, in order."""
         return tuple(self._makers)
 
+    @property
+    def is_made(self) -> bool:
+        """Whether they have been made."""
+        return self._made is not None
+
     def present(self) -> dict[str, DataSource]:
         """Give the sources that there are; the first time, make them, and say so in the log."""
         return {n: source for n, source in self._all().items() if isinstance(source, DataSource)}

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from time import monotonic
 from typing import Any, TypeVar
 
 from .._core.answers import unable
+from .._core.calendar import calendar_for
 from .._core.clock import Clock
 from .._core.errors import RateLimitError, SourceError, UsageError
 from .._core.event import SourceStatusChanged
@@ -24,6 +32,7 @@ from ._lineup import USUAL, Lineup
 from ._metrics import Metrics, OnCall
 from ._race import Race
 from ._terms import Terms
+from ._window import calendar_of
 
 T = TypeVar("T")
 log = logging.getLogger("tradekit.data")
@@ -63,6 +72,7 @@ class Panel:
         _check_callback("on_call", on_call)
         self._lineup, self._clock = lineup, clock
         self.book, self.metrics = HealthBook(clock, on_change), Metrics(clock, on_call)
+        self._calendars: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,6 +89,27 @@ class Panel:
         name = next(iter(self.book.admitted(list(present))), "")
         sound = name and self.book.may_again(name) and not self.book.is_quarantined(name)
         return (name, present[name]) if sound else ("", None)
+
+    async def ready(self, symbols: Iterable[str] = ()) -> None:
+        """Make the sources and read the calendars of symbols, the first time.
+
+        That takes a second or two, of which no source is to blame: it is done beside the event
+        loop, and before any deadline begins.
+
+        Parameters
+        ----------
+        symbols : iterable of str
+            Whose bars are going to be asked for.
+        """
+        codes = {calendar_of(symbol) for symbol in symbols}
+        if not self._lineup.is_made or codes - self._calendars:
+            await asyncio.to_thread(self._prepare, codes)
+
+    def _prepare(self, codes: Collection[str]) -> None:
+        self.present()
+        for code in codes:
+            calendar_for(code)
+        self._calendars |= set(codes)
 
     async def ask(
         self,
@@ -154,6 +185,7 @@ class Panel:
         object
             What one source after another answers.
         """
+        await self.ready()
         deadline = Deadline(terms.timeout)
         able: dict[str, DataSource] = {}
         for name, source in self.present().items():
