@@ -14,11 +14,15 @@ from tradekit import (
     SourceError,
 )
 from tradekit.data import MemorySource
-from tradekit.data._health import HealthBook, faults
+from tradekit.data._health import HealthBook
+from tradekit.data._heard import Heard, faults
+from tradekit.data._terms import Terms
 
 START = datetime(2024, 3, 8, 15, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DOWN = SourceError("gone")
+LATE = SourceError("slow", fault="late")
+TERMS = Terms()
 
 
 class Story:
@@ -35,11 +39,12 @@ class Story:
 
     def hear(self, name, *bad, good=0, times=1):
         for _ in range(times):
-            self.book.heard(name, good, bad, 5, MINUTE)
+            said = Heard(served=set(map(str, range(good))), proven=list(bad))
+            self.book.heard(name, said, TERMS)
         return self
 
-    def admitted(self, *names):
-        return self.book.admitted(names)
+    def admitted(self, *names, **how):
+        return self.book.admitted(names, **how)
 
     def told(self):
         return [(event.source, event.status) for event in self.events]
@@ -94,10 +99,10 @@ def test_after_the_pause_one_call_tries_a_disabled_source():
     assert story.after(59).admitted("a", "b") == ["b"]
     assert story.after(60).admitted("a", "b") == ["a", "b"]
     assert story.book.claim("a")
-    assert story.admitted("a", "b") == ["b"]
     assert not story.book.claim("a")
+    assert story.book.is_probed(["a"])
     story.book.release("a")
-    assert story.admitted("a", "b") == ["a", "b"]
+    assert story.book.claim("a")
 
 
 def test_a_try_that_fails_disables_for_another_pause_twice_as_long():
@@ -113,9 +118,17 @@ def test_a_try_that_is_answered_restores_a_source():
     assert story.hear("a", DOWN, times=4).admitted("a", "b") == ["a", "b"]
 
 
-def test_where_all_are_disabled_the_first_that_is_due_is_tried():
+def test_where_all_are_disabled_nobody_is_asked_before_a_pause_is_over():
     story = Story("a", "b").hear("b", DOWN, times=5).after(10).hear("a", DOWN, times=5)
-    assert story.admitted("a", "b") == ["b"]
+    assert story.after(59).admitted("a", "b") == []
+    assert story.after(60).admitted("a", "b") == ["b"]
+
+
+def test_disabled_sources_are_the_last_resort_of_who_has_others_to_ask():
+    story = Story("a", "b", "c", "d").hear("b", DOWN, times=5).after(1).hear("a", DOWN, times=5)
+    story.hear("d", CredentialsError("wrong key"))  # which no try changes
+    assert story.admitted("a", "b", "c", "d", last_resort=True) == ["c", "b", "a"]
+    assert story.admitted("a", "b", "c", "d") == ["c"]
 
 
 def test_where_all_are_disabled_each_is_tried_a_pause_after_its_last_try():
@@ -123,11 +136,11 @@ def test_where_all_are_disabled_each_is_tried_a_pause_after_its_last_try():
     for seconds in (0, 60, 180, 420):  # pauses of one, two and four minutes, and now of eight
         story.after(seconds).hear("a", DOWN, times=5)
     story.after(450).hear("b", DOWN, times=5)
-    assert story.after(479).admitted("a", "b") == ["b"]
+    assert story.after(479).admitted("a", "b") == []
     assert story.after(480).admitted("a", "b") == ["a"]
     story.hear("a", DOWN)
+    assert story.after(509).admitted("a", "b") == []
     assert story.after(511).admitted("a", "b") == ["b"]
-    assert story.after(545).admitted("a", "b") == ["b"]
     assert story.after(570).hear("b", good=1).admitted("a", "b") == ["b"]  # which is enough
 
 
@@ -310,7 +323,7 @@ def test_a_listener_that_fails_stops_nothing(caplog):
     book = HealthBook(ReplayClock(START), fail)
     book.enroll({"a": MemorySource()})
     with caplog.at_level(logging.WARNING, logger="tradekit.data"):
-        book.heard("a", 0, [CredentialsError("wrong key")], 5, MINUTE)
+        book.heard("a", Heard(errors=[CredentialsError("wrong key")]), TERMS)
     assert book.standings()["a"]["status"] == "refused"
     assert [record.exc_info is not None for record in caplog.records] == [False, True]
 
@@ -334,3 +347,47 @@ def test_a_source_whose_budget_is_used_is_passed_over_until_there_is_more():
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 60
     assert story.after(60).admitted("a", "b") == ["a", "b"]
+
+
+def told_of(symbols, *, served=(), bad=DOWN):
+    errors = [] if set(symbols) == set(served) else [bad]
+    return Heard(asked=set(symbols), served=set(served), errors=errors)
+
+
+def test_what_fails_of_the_same_symbols_alone_is_theirs_while_others_are_answered():
+    book = Story("a").book
+    book.heard("a", told_of("ABC", served="AB"), TERMS)
+    for _ in range(9):  # of A and B the bars of this hour are known by now
+        book.heard("a", told_of("C"), TERMS)
+    assert (book.standings()["a"]["status"], book.standings()["a"]["errors"]) == ("ok", 0)
+    book.heard("a", told_of("CA"), TERMS)
+    for _ in range(4):  # and the line is dead
+        book.heard("a", told_of("C", bad=LATE), TERMS)
+    assert book.standings()["a"]["status"] == "disabled"
+
+
+def test_what_fails_of_one_symbol_counts_where_no_other_was_answered_lately():
+    story = Story("a")
+    story.book.heard("a", told_of("AB", served="B"), TERMS)
+    story.after(301)  # seconds: longer than answers are kept
+    for _ in range(5):
+        story.book.heard("a", told_of("A"), TERMS)
+    assert story.book.standings()["a"]["status"] == "disabled"
+
+
+def test_a_wish_for_rest_is_heeded_before_the_question_is_answered():
+    story = Story("a")
+    story.book.heed("a", [DOWN], MINUTE)
+    assert story.book.may_again("a")
+    story.book.heed("a", [RateLimitError("slower", retry_after=9.0)], MINUTE)
+    assert not story.book.may_again("a")
+    assert story.told() == [("a", "disabled")]
+
+
+def test_the_end_of_a_quarantine_is_told():
+    story = Story("a")
+    story.book.quarantine("a", MINUTE, "the odd one out")
+    story.after(60).admitted("a")
+    story.admitted("a")
+    assert story.told() == [("a", "quarantined"), ("a", "restored")]
+    assert story.book.standings()["a"]["quarantined_until"] is None

@@ -14,7 +14,7 @@ def test_what_is_bad_is_a_sources_own_fault_or_proven_by_others():
 
 def test_old_answers_of_nobodys_fault_are_one():
     assert Heard(errors=[OLD] * 6).old == [OLD]
-    assert Heard(good=1, errors=[OLD]).old == []
+    assert Heard(served={"SPY"}, errors=[OLD]).old == []
     assert Heard(errors=[OLD], proven=[OLD]).old == []
 
 

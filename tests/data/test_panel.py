@@ -15,6 +15,7 @@ from tradekit import (
     DataSource,
     FixedClock,
     RateLimitError,
+    ReplayClock,
     SourceError,
     UsageError,
 )
@@ -52,31 +53,63 @@ class Quoting(Down):
         return self.answer
 
 
-def panel(**sources):
-    return Panel(Lineup({name: lambda s=source: s for name, source in sources.items()}), CLOCK)
+def panel(clock=CLOCK, **sources):
+    return Panel(Lineup({name: lambda s=source: s for name, source in sources.items()}), clock)
+
+
+def on_trial(source):
+    """A panel whose only source is disabled, and may be tried by now."""
+    clock = ReplayClock(CLOCK.at)
+    alone = panel(clock, source=source)
+    ask(alone, attrs.evolve(TERMS, timeout=timedelta(seconds=0.2)))
+    assert alone.health()["source"]["status"] == "disabled"
+    clock.move_to(CLOCK.at + timedelta(minutes=1))
+    return alone
 
 
 def ask(panel, terms=TERMS):
     return asyncio.run(panel.ask(REQUEST, terms)).result().failures["SPY"]
 
 
-def test_a_disabled_source_is_not_asked_and_its_reason_is_named():
-    # By the clock, which stands still, the pause of the first never ends.
-    first, second = Down(), Down()
+class Up(Down):
+    async def _fetch(self, request):
+        self.calls += 1
+        return Bars("SPY", "1Day", *DAY)
+
+
+def test_a_disabled_source_is_not_asked_while_another_answers_and_its_reason_is_named():
+    first, second = Down(), Up()
     both = panel(first=first, second=second)
-    ask(both)
-    both.reset("second")
-    error = ask(both)
-    assert (first.calls, second.calls) == (1, 2)
-    assert str(error.causes["first"]).startswith("first is not asked: disabled until 2024-03-08 21")
+    for _ in range(3):
+        assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "second"}
+    assert (first.calls, second.calls) == (1, 3)
+    assert both.health()["first"]["reason"] == "gone"
 
 
-def test_where_all_are_disabled_one_is_asked_all_the_same():
+def test_a_disabled_source_is_tried_before_a_question_stays_without_an_answer():
+    first, second = Down(), Up()
+    both = panel(first=first, second=second)
+    assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "second"}
+    first._fetch, second._fetch = second._fetch, first._fetch  # now the other one is down
+    assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "first"}
+
+
+def test_where_all_are_disabled_nobody_is_asked_and_the_reasons_are_named():
     first, second = Down(), Down()
     both = panel(first=first, second=second)
     for _ in range(3):
-        ask(both)
-    assert (first.calls, second.calls) == (3, 1)
+        error = ask(both)
+    assert (first.calls, second.calls) == (1, 1)
+    assert str(error.causes["first"]).startswith("first is not asked: disabled until 2024-03-08 21")
+
+
+def test_what_nobody_had_calls_left_for_has_that_as_its_reason():
+    short = Up()
+    short.capabilities = Capabilities(calls_per_minute=1)
+    both = attrs.evolve(REQUEST, symbols=("SPY", "QQQ"))
+    (failure,) = asyncio.run(panel(short=short).ask(both, TERMS)).result().failures.values()
+    assert isinstance(failure.causes["short"], RateLimitError)
+    assert failure.retryable
 
 
 def test_a_source_that_is_absent_is_among_the_reasons():
@@ -92,8 +125,7 @@ def test_a_source_that_is_absent_is_among_the_reasons():
 
 def test_only_one_call_tries_a_disabled_source():
     down = Down()
-    alone = panel(down=down)
-    ask(alone)
+    alone = on_trial(down)
 
     async def main():
         return await asyncio.gather(*(alone.ask(REQUEST, TERMS) for _ in range(9)))
@@ -103,17 +135,16 @@ def test_only_one_call_tries_a_disabled_source():
 
 
 def test_who_comes_while_a_source_is_tried_waits_for_what_comes_of_it():
-    class Recovering(Down):
+    class Recovering(Up):
         async def _fetch(self, request):
-            self.calls += 1
             await asyncio.sleep(0.03)
-            if self.calls == 1:
-                raise self.error
-            return Bars("SPY", "1Day", *DAY)
+            if self.calls:
+                return await super()._fetch(request)
+            self.calls += 1
+            raise self.error
 
     source = Recovering()
-    alone = panel(source=source)
-    ask(alone)
+    alone = on_trial(source)
 
     async def main():
         return await asyncio.gather(*(alone.ask(REQUEST, TERMS) for _ in range(9)))
@@ -129,8 +160,7 @@ def test_a_call_that_is_cancelled_leaves_the_way_free():
             await asyncio.Event().wait()
 
     hanging = Hanging()
-    alone = panel(hanging=hanging)
-    ask(alone, attrs.evolve(TERMS, timeout=timedelta(milliseconds=20)))  # now it is disabled
+    alone = on_trial(hanging)
 
     async def cancelled():
         with pytest.raises(TimeoutError):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ from tradekit import (
 )
 from tradekit.data._failover import Failover
 from tradekit.data._health import HealthBook
+from tradekit.data._heard import Heard
 from tradekit.data._metrics import Metrics
 from tradekit.data._race import ATTEMPTS, Race
+from tradekit.data._terms import Terms
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
 DOWN = SourceError("gone")
@@ -66,11 +69,12 @@ class Scripted(DataSource):
 hang = object()
 
 
-def run(*sources, seconds=5.0, symbols="SPY", quick=()):
+def run(*sources, seconds=5.0, symbols="SPY", quick=(), served=()):
     """Let sources race; those that are named quick are known to answer within 50 ms."""
 
     async def main():
-        failover = Failover(BarsRequest(symbols, "5Min", limit=3), CLOCK)
+        request = BarsRequest(symbols, "5Min", limit=3)
+        failover = Failover(request, CLOCK, has_served=lambda _, symbol: symbol in served)
         book = HealthBook(CLOCK, None)
         book.enroll({source.name: source for source in sources})
         for name in quick:
@@ -118,6 +122,42 @@ def test_what_cannot_pass_is_not_asked_for_again():
         assert len(down.asked) > 1
 
 
+def test_who_sees_nothing_of_a_symbol_that_it_has_served_is_asked_once_more():
+    served = Scripted("a", {}, bars())
+    assert run(served, served=["SPY"])[0].answered_by == {"SPY": "a"}
+    for empty in (Scripted("a", {}), Scripted("a", None)):
+        empty.batch = True
+        run(empty, served=["SPY"])
+        assert len(empty.asked) == 2
+    unknown = Scripted("a", {})
+    run(unknown)
+    assert len(unknown.asked) == 1
+
+
+def test_who_asks_for_rest_is_asked_by_nobody_from_then_on():
+    limited = Scripted("a", {"SPY": RateLimitError("slower", retry_after=9.0), "QQQ": DOWN})
+    limited.batch = True
+    run(limited, symbols=("SPY", "QQQ"))
+    assert len(limited.asked) == 1
+
+
+def test_budgets_are_looked_at_again_after_a_pause():
+    failing = Scripted("a", DOWN)
+    failing.capabilities = Capabilities(calls_per_minute=3)
+
+    async def main():
+        book = HealthBook(CLOCK, None)
+        book.enroll({"a": failing})
+        races = []
+        for _ in range(4):
+            failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
+            races.append(Race(failover, {"a": failing}, book, Metrics(CLOCK), 5).run())
+        await asyncio.gather(*races)
+
+    asyncio.run(main())
+    assert len(failing.asked) == 3
+
+
 def test_only_what_is_missing_is_asked_for():
     first = Scripted("a", {"SPY": bars("SPY"), "QQQ": DOWN})
     second = Scripted("b", {"QQQ": bars("QQQ")})
@@ -140,6 +180,28 @@ def test_two_that_hang_do_not_keep_the_third_from_answering():
     sources = Scripted("a", hang), Scripted("b", hang), Scripted("c", bars())
     failover, _ = run(*sources, seconds=0.4)
     assert failover.answered_by == {"SPY": "c"}
+
+
+def test_who_hangs_is_replaced_though_the_next_has_no_calls_to_spare():
+    scarce = Scripted("b", bars())
+    scarce.capabilities = Capabilities(calls_per_minute=1)
+    failover, heard = run(Scripted("a", hang), scarce, seconds=0.3)
+    assert failover.answered_by == {"SPY": "b"}
+    assert [error.fault for error in heard["a"].bad] == ["late"]
+
+
+def test_who_hangs_and_is_alone_is_asked_once_more():
+    alone = Scripted("a", hang, bars())
+    failover, _ = run(alone, seconds=0.4, quick=["a"])
+    assert failover.answered_by == {"SPY": "a"}
+    assert alone.cancelled == 1
+
+
+def test_a_short_answer_is_taken_when_who_could_have_a_longer_one_hangs():
+    young, slow = Scripted("a", bars(count=2)), Scripted("b", hang)
+    failover, _ = run(young, slow, seconds=60, quick=["b"])  # seconds, of which it takes none
+    assert failover.answered_by == {"SPY": "a"}
+    assert slow.cancelled == 1
 
 
 def test_who_hangs_until_the_end_is_the_reason():
@@ -173,7 +235,7 @@ def test_a_source_on_trial_is_asked_once():
         failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
         book = HealthBook(CLOCK, None)
         book.enroll({"a": Scripted("a", DOWN)})
-        book.heard("a", 0, [DOWN], 1, timedelta(minutes=1))
+        book.heard("a", Heard(errors=[DOWN]), Terms(max_errors_before_disable=1))
         down = Scripted("a", DOWN)
         await Race(failover, {"a": down}, book, Metrics(CLOCK), 5).run()
         return len(down.asked)
@@ -231,11 +293,11 @@ def test_who_began_in_the_last_moments_is_no_more_than_a_reason():
     class Failing(Scripted):
         async def _fetch(self, request):
             self.asked.append(request.symbols)
-            await asyncio.sleep(0.19)
+            if len(self.asked) == 1:
+                time.sleep(0.19)  # it blocks the event loop
             raise DOWN
 
     first, last = Failing("a"), Scripted("b", hang)
-    last.capabilities = Capabilities(calls_per_minute=1)  # of which none is spared for a hedge
     failover, heard = run(first, last, seconds=0.2)
     assert last.asked
     assert list(heard) == ["a"]

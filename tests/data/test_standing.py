@@ -20,7 +20,9 @@ def test_what_is_late_is_learnt_from_what_is_usual_for_so_many_symbols():
     for _ in range(18):
         health.took(1, 0.06)
     health.took(1, 0.9)
-    assert health.patience(1) == 0.9  # the slowest of twenty
+    assert health.patience(1) == 0.06  # which nineteen of twenty took at most
+    health.took(1, 0.9)
+    assert health.patience(1) == 0.9
     for _ in range(20):
         health.took(1, 0.06)
     assert health.patience(1) == 0.06
@@ -28,6 +30,15 @@ def test_what_is_late_is_learnt_from_what_is_usual_for_so_many_symbols():
     for _ in range(100):
         health.took(1, 1e-4)
     assert health.patience(1) == 0.05  # nobody is hurried more than that
+
+
+def test_while_little_is_known_who_is_steadily_slow_is_not_late():
+    health = SourceHealth()
+    health.took(1, 1.5)  # with the client's import
+    assert health.patience(1) == 2.0  # and no longer than that
+    for _ in range(2):
+        health.took(1, 0.6)
+    assert health.patience(1) == 1.2
 
 
 def test_the_score_is_the_weakest_of_what_lately_was_sound_in_time_new_and_borne_out():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from tradekit.data._health import HealthBook
 from tradekit.data._metrics import Metrics
 from tradekit.data._race import Race
 from tradekit.data._straggler import let_straggle
+from tradekit.data._terms import Terms
 
 from .desk import turns
 
@@ -135,7 +136,7 @@ class Late:
         heard = await race.run()
         self.failover.settle(heard)
         for name, said in heard.items():
-            self.book.heard(name, said.good, said.bad, self.most, timedelta(minutes=1))
+            self.book.heard(name, said, Terms(max_errors_before_disable=self.most))
 
     async def come(self):
         """Let the slow one answer, and everybody act on that."""

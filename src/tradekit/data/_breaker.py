@@ -46,7 +46,7 @@ class Breaker:
 
     def admits(self, now: datetime) -> bool:
         """Whether it may be asked: it is ok, or the time has come for one call to try it."""
-        return self.status == "ok" or (self._is_due(now) and not self._probing)
+        return self.status == "ok" or self._is_due(now)
 
     def claim(self) -> bool:
         """Take the one call that tries a source which is not ok."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import attrs
@@ -16,14 +17,15 @@ from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from ._calls import hang_up, let_die, outcome
 from ._checks import doubt, may_be_short, objection
-from ._health import DOUBTFUL
-from ._heard import Heard, nobody
+from ._heard import DOUBTFUL, Heard, nobody
 from ._known import Known
 from ._overlap import jump
 from ._parts import Part, Parts
 
 _TAPES = 0.01  # as a fraction of the price
+HARMLESS = ("short",)  # doubts about how much there is, and not about what it says
 _MOST = 0.95  # of the time there is, so that what has come by then arrives
+_LOOKS = 2  # at a symbol of which a source says that there is nothing, though there was before
 _UNBELIEVED = ("rewritten", "bad_data")  # what such an answer was made of is not used again
 
 
@@ -53,6 +55,9 @@ class Failover:
         By symbol, what a source has answered before: it is asked for what is missing alone.
     wanted : int, optional
         How many bars will do, where more are asked for so that an answer can be judged.
+    has_served : callable, optional
+        Tells whether a source has ever answered well of a symbol: who has not may never have had
+        it. Else none has.
     """
 
     def __init__(
@@ -61,9 +66,12 @@ class Failover:
         clock: Clock,
         known: Mapping[str, Known] | None = None,
         wanted: int | None = None,
+        has_served: Callable[[str, str], bool] | None = None,
     ) -> None:
         self.request, self.now = request, clock.now()
         self.known = dict(known or {})
+        self._has_served = has_served or (lambda _, __: False)
+        self._saw_nothing: Counter[tuple[str, str]] = Counter()
         self._clock = clock
         self.bars: dict[str, Bars] = {}
         self.answered_by: dict[str, str] = {}
@@ -127,6 +135,22 @@ class Failover:
             self._causes[symbol][name] = why
         if blame:
             self.blamed[name] = str(why)
+
+    def explain(self, name: str, why: SourceError) -> None:
+        """Note why a source said nothing of the symbols that are missing, where it did not."""
+        for symbol in self.missing:
+            self._causes[symbol].setdefault(name, why)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether there are answers for all that is missing that only a longer one could better."""
+        return all(
+            any(
+                self._causes[symbol][name].fault in HARMLESS
+                for name in self._doubted.get(symbol, ())
+            )
+            for symbol in self.missing
+        )
 
     def open_to(self, name: str) -> tuple[str, ...]:
         """Name the symbols that a source may still be asked for.
@@ -201,7 +225,7 @@ class Failover:
     def _weigh(self, symbol: str, name: str, source: DataSource, bars: Bars, heard: Heard) -> None:
         """Say what a doubtful answer was worth, now that another one is taken."""
         if _alike(bars, self.bars[symbol]):
-            heard.good += 1
+            heard.served.add(symbol)
         elif self._is_word_against_word(symbol, name):
             self.unconfirmed.add(symbol)
         elif not may_be_short(source, bars, self.now):
@@ -214,17 +238,21 @@ class Failover:
         return is_jump and giver != name and self.known[symbol].giver == giver
 
     def _blame_who_saw_nothing(self, heard: Mapping[str, Heard]) -> None:
-        """An empty or old answer is a fault where another source had a good one."""
+        """An empty or old answer is a fault where another source had a good one.
+
+        But who was never known to have a symbol, and sees nothing of it, may just not know it.
+        """
         for symbol in self.bars:
             for name, cause in self._causes[symbol].items():
-                if cause.fault in DOUBTFUL and name in heard and not heard[name].good:
+                knew = cause.fault == "stale" or self._has_served(name, symbol)
+                if cause.fault in DOUBTFUL and knew and name in heard and not heard[name].good:
                     heard[name].proven.append(cause)
 
     def _take_best(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
         best = max(answers, key=lambda name: len(answers[name][1]))
         self.replace(symbol, best, answers[best][1])
         fault = self._causes[symbol][best].fault
-        if fault != "short":  # its prices may be wrong
+        if fault not in HARMLESS:  # its prices may be wrong
             self.unconfirmed.add(symbol)
         if fault == "jump":
             self._changed.add(symbol)
@@ -264,6 +292,8 @@ class Failover:
         cause = self._causes[symbol].get(name)
         if cause is None or cause.fault == "late":
             return True
+        if cause.fault == "empty" and self._has_served(name, symbol):
+            return self._saw_nothing[symbol, name] < _LOOKS
         held = name in self._doubted.get(symbol, {})
         return cause.retryable and not held and not isinstance(cause, RateLimitError)
 
@@ -291,10 +321,11 @@ class Failover:
             if error.fault in _UNBELIEVED:
                 self._unbelieved.add(symbol)  # the next time it is asked for as a whole
             self._causes[symbol][name] = error
+            self._saw_nothing[symbol, name] += error.fault == "empty"
             heard.errors.append(error)
         else:
             self.replace(symbol, name, bars)
-            heard.good += 1
+            heard.served.add(symbol)
 
     def _hear_out(
         self,
@@ -317,7 +348,7 @@ class Failover:
         except SourceError as error:
             heard.errors.append(error)
         else:
-            heard.good += 1
+            heard.served.add(symbol)
 
     def _judge(self, name: str, source: DataSource, bars: Bars) -> None:
         if error := objection(source, self.request, bars, self.now):

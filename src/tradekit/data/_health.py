@@ -10,47 +10,19 @@ from time import monotonic
 from typing import Any
 
 from .._core.clock import Clock
-from .._core.errors import NoDataError, RateLimitError, SourceError
+from .._core.errors import CredentialsError, RateLimitError, SourceError
 from .._core.event import SourceStatusChanged
 from .._core.source import DataSource
 from ._budget import Budget
+from ._heard import Heard
 from ._standing import NEVER, SourceHealth
+from ._terms import Terms
 
 log = logging.getLogger("tradekit.data")
 
 _BAD_NEWS = ("disabled", "quarantined", "contested")
 # Threads look at the clock and come here in whatever order; a replay goes back further.
 _UNORDERED = timedelta(minutes=1)
-# A halted, delisted or unknown symbol shows these symptoms as well.
-DOUBTFUL = ("empty", "stale")
-# Only another source's answer tells whether these are faults.
-_OPEN = (*DOUBTFUL, "short", "gaps", "split", "rewritten", "jump")
-_SEVERAL = 3  # symbols that do not stop trading at the same time
-
-
-def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
-    """Keep the errors that are the source's own fault.
-
-    That a symbol is unknown never is. A doubtful answer, and an empty or old one, is none until
-    another source knows better; but where all of several symbols are old, it is the source.
-
-    Parameters
-    ----------
-    errors : iterable of SourceError
-        Of one call.
-    good : int
-        How many symbols the same call answered well.
-
-    Returns
-    -------
-    list of SourceError
-        Some of them.
-    """
-    told = list(errors)
-    behind = {error.context.get("symbol") for error in told if error.fault == "stale"}
-    if not good and len(behind) >= _SEVERAL:
-        return told
-    return [e for e in told if e.fault not in _OPEN and not isinstance(e, NoDataError)]
 
 
 class HealthBook:
@@ -88,32 +60,44 @@ class HealthBook:
             }
             self._answering = self._answering or next(iter(self._sources), None)
 
-    def admitted(self, names: Sequence[str]) -> list[str]:
+    def admitted(self, names: Sequence[str], *, last_resort: bool = False) -> list[str]:
         """Name the sources that may be asked, in order.
 
         Parameters
         ----------
         names : sequence of str
             Those that would do.
+        last_resort : bool
+            Whether disabled ones may be tried where nobody else has an answer.
 
         Returns
         -------
         list of str
-            Those in quarantine last. Where all are disabled, those that have not been tried for a
-            pause, or else the one whose turn comes first: better a try than none.
+            Those in quarantine last, but for the last resort. Where all are disabled, those that
+            have not been tried for a pause.
         """
         now = self._now()
         with self._lock:
+            freed = [name for name in names if self._sources[name].leave_quarantine(now)]
+            scores = {name: self._sources[name].score for name in freed}
             open_ = [name for name in names if self._is_open(name, now)]
-            breakers = {name: self._sources[name].breaker for name in names}
-            due = {n: b.until for n, b in breakers.items() if b.status == "disabled" and b.until}
             open_.sort(key=lambda name: self._sources[name].is_quarantined(now))
-            again = [n for n in due if (soonest := breakers[n].soonest) and soonest <= now]
-        return open_ or again or sorted(due, key=lambda name: due[name])[:1]
+            shut = {name: self._sources[name].breaker for name in names if name not in open_}
+        for name, score in scores.items():
+            self._tell(now, name, "restored", "its quarantine is over", score)
+        due = {n: b.until for n, b in shut.items() if b.status == "disabled" and b.until}
+        if not open_:
+            return [name for name in due if (again := shut[name].soonest) and again <= now]
+        return open_ + (sorted(due, key=lambda name: due[name]) if last_resort else [])
 
     def _is_open(self, name: str, now: datetime) -> bool:
         health = self._sources[name]
         return health.breaker.admits(now) and not health.read(now).wait(now)
+
+    def has_served(self, name: str, symbol: str) -> bool:
+        """Tell whether a source has ever answered well of a symbol."""
+        with self._lock:
+            return symbol in self._sources[name].served
 
     def asked(self, name: str, size: int = 1) -> None:
         """Note that a source is asked for so many symbols, if it does not count itself."""
@@ -173,45 +157,64 @@ class HealthBook:
     def barred(self, name: str) -> SourceError:
         """Say why a source is not asked."""
         with self._lock:
-            health = self._sources[name]
-            if health.breaker.status == "ok":
-                return self._used_up(name, health.budget)
-            breaker = health.breaker
+            health, breaker = self._sources[name], self._sources[name].breaker
+            if breaker.status == "ok":
+                return self._not_asked(name, health.budget)
             until, reason = breaker.until, breaker.reason
             when = f"until {until:%Y-%m-%d %H:%M:%S} UTC" if until else "until reset"
             problem = f"{name} is not asked: {breaker.status} {when}"
         hint = f"reset_data_source({name!r}) when it works again"
         return SourceError(problem, got=reason or None, hint=hint, source=name)
 
-    def heard(
-        self,
-        name: str,
-        good: int,
-        bad: Sequence[SourceError],
-        most: int,
-        pause: timedelta | None,
-        old: Sequence[SourceError] = (),
-    ) -> None:
-        """Draw the consequences of a call; `Breaker.heard` says which.
+    def heard(self, name: str, said: Heard, terms: Terms) -> None:
+        """Draw the consequences of a question; `Breaker.heard` says which.
 
-        Old answers that may be the symbols' own case make the figures worse, and nothing else.
+        Parameters
+        ----------
+        name : str
+            Of a source.
+        said : Heard
+            What the question says of it. Old answers that may be the symbols' own case make its
+            figures worse, and nothing else; what fails of symbols alone that failed before, while
+            others are answered, is theirs.
+        terms : Terms
+            How many errors in a row disable it, and for how long.
         """
         now = self._now()
-        if bad:
-            log.info("%s failed: %s", name, bad[0])
+        if said.bad:
+            log.info("%s failed: %s", name, said.bad[0])
         with self._lock:
             health = self._sources[name]
-            breaker, before = health.breaker, health.breaker.status
-            health.heard(good, [*bad, *old])
-            breaker.heard(now, good, bad, most, pause)
-            after, reason = breaker.status, breaker.reason
-            if after == before:
+            bad = health.own_faults(now, said, terms.cache_duration)
+            health.remember(now, said)
+            health.heard(said.good, [*bad, *said.old])
+            if said.bad and not bad:
                 return
-            score = health.score
-        if after == "ok":
-            self._tell(now, name, "restored", "it answers again", score)
-        elif before == "ok" or after == "refused":
-            self._tell(now, name, "disabled", reason, score)
+            news = self._judged(name, now, said.good, bad, terms)
+        self._tell_all(now, name, news)
+
+    def heed(self, name: str, errors: Iterable[SourceError], pause: timedelta | None) -> None:
+        """Let all other calls know at once that a source asks for rest, or refuses its keys."""
+        urgent = [e for e in errors if isinstance(e, RateLimitError | CredentialsError)]
+        if urgent:
+            now = self._now()
+            with self._lock:
+                news = self._judged(name, now, 0, urgent, Terms(cool_down=pause))
+            self._tell_all(now, name, news)
+
+    def _judged(
+        self, name: str, now: datetime, good: int, bad: Sequence[SourceError], terms: Terms
+    ) -> list[tuple[str, str, float]]:
+        """Let the breaker judge, and give what there is to tell: a status, why, and the score."""
+        health, breaker = self._sources[name], self._sources[name].breaker
+        before, most = breaker.status, terms.max_errors_before_disable
+        breaker.heard(now, good, bad, most, terms.cool_down)
+        if breaker.status == before:
+            return []
+        if breaker.status == "ok":
+            return [("restored", "it answers again", health.score)]
+        told = before == "ok" or breaker.status == "refused"
+        return [("disabled", breaker.reason, health.score)] if told else []
 
     def may_straggle(self, name: str, seconds: float) -> bool:
         """Take the one place of a late call that goes on, for so many seconds at most."""
@@ -299,6 +302,13 @@ class HealthBook:
             score = self._sources[name].score
         self._tell(self._now(), name, "contested", reason, score)
 
+    def suspicion(self, name: str) -> str:
+        """Tell why a source is in quarantine; nothing where it is not."""
+        now = self._now()
+        with self._lock:
+            health = self._sources[name]
+            return health.suspicion if health.is_quarantined(now) else ""
+
     def is_quarantined(self, name: str) -> bool:
         """Tell whether a source is in quarantine now."""
         now = self._now()
@@ -336,15 +346,22 @@ class HealthBook:
             self._tell(now, name, "restored", "the clock went back", score)
         return now
 
-    def _used_up(self, name: str, budget: Budget) -> SourceError:
+    def _not_asked(self, name: str, budget: Budget) -> SourceError:
         now = self._clock.now()  # the lock is held
+        wait = budget.wait(now)
+        if not wait:
+            return SourceError(f"{name} was not asked in time", source=name, fault="late")
         return RateLimitError(
             f"{name} is not asked: its budget is used",
-            retry_after=budget.wait(now).total_seconds(),
+            retry_after=wait.total_seconds(),
             got=str(budget.plan(now)),
             hint="ask less often, or for many symbols at once",
             source=name,
         )
+
+    def _tell_all(self, now: datetime, name: str, news: Iterable[tuple[str, str, float]]) -> None:
+        for status, reason, score in news:
+            self._tell(now, name, status, reason, score)
 
     def _tell(self, now: datetime, name: str, status: str, reason: str, score: float) -> None:
         level = logging.WARNING if status in _BAD_NEWS else logging.INFO

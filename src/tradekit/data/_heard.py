@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from .._core.errors import NoDataError, SourceError
-from ._health import faults
+
+# A halted, delisted or unknown symbol shows these symptoms as well.
+DOUBTFUL = ("empty", "stale")
+# Only another source's answer tells whether these are faults.
+_OPEN = (*DOUBTFUL, "short", "gaps", "split", "rewritten", "jump")
+_SEVERAL = 3  # symbols that do not stop trading at the same time
+
+
+def faults(errors: Iterable[SourceError], good: int) -> list[SourceError]:
+    """Keep the errors that are the source's own fault.
+
+    That a symbol is unknown never is. A doubtful answer, and an empty or old one, is none until
+    another source knows better; but where all of several symbols are old, it is the source.
+
+    Parameters
+    ----------
+    errors : iterable of SourceError
+        Of one call.
+    good : int
+        How many symbols the same call answered well.
+
+    Returns
+    -------
+    list of SourceError
+        Some of them.
+    """
+    told = list(errors)
+    behind = {error.context.get("symbol") for error in told if error.fault == "stale"}
+    if not good and len(behind) >= _SEVERAL:
+        return told
+    return [e for e in told if e.fault not in _OPEN and not isinstance(e, NoDataError)]
 
 
 @attrs.define
@@ -17,8 +47,8 @@ class Heard:
 
     Parameters
     ----------
-    good : int
-        How many symbols it answered well.
+    asked, served : set of str
+        The symbols that it was asked for, and those of them that it answered well.
     errors : list of SourceError
         What went wrong, its own fault or not.
     proven : list of SourceError
@@ -27,10 +57,16 @@ class Heard:
         Takes in what comes once the question is answered, which then changes nothing else.
     """
 
-    good: int = 0
+    asked: set[str] = attrs.field(factory=set)
+    served: set[str] = attrs.field(factory=set)
     errors: list[SourceError] = attrs.field(factory=list)
     proven: list[SourceError] = attrs.field(factory=list)
     after: Heard | None = None
+
+    @property
+    def good(self) -> int:
+        """How many symbols it answered well."""
+        return len(self.served)
 
     @property
     def bad(self) -> list[SourceError]:

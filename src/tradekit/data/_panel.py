@@ -37,7 +37,6 @@ from ._window import calendar_of
 T = TypeVar("T")
 log = logging.getLogger("tradekit.data")
 
-_LOOK = 0.02  # seconds between two looks whether a try has come to its end
 _ABILITIES = {"_discover": "discover symbols", "_quotes": "quote prices"}
 
 
@@ -140,21 +139,17 @@ class Panel:
         Failover
             The bars, who gave them, and why other symbols have none.
         """
-        failover = Failover(request, self._clock, known, wanted)
+        failover = Failover(request, self._clock, known, wanted, self.book.has_served)
         ends = monotonic() + terms.timeout.total_seconds()
-        turn = await self._turn_in_time(failover, apart_from, ends)
+        turn = self._turn(failover, apart_from)
         failover.recall(turn)
-        tried = [name for name in turn if not self.book.may_again(name)]
-        try:
-            left = ends - monotonic()
-            heard = await Race(failover, turn, self.book, self.metrics, left).run()
-        finally:
-            for name in tried:
-                self.book.release(name)
+        race = Race(failover, turn, self.book, self.metrics, ends - monotonic(), terms.cool_down)
+        heard = await race.run()
         failover.settle(heard)
-        most, pause = terms.max_errors_before_disable, terms.cool_down
+        for name in turn if failover.missing else ():
+            failover.explain(name, self.book.barred(name))
         for name, said in heard.items():
-            self.book.heard(name, said.good, said.bad, most, pause, said.old)
+            self.book.heard(name, said, terms)
         givers = failover.answered_by.values()
         if not apart_from and (first := next((name for name in turn if name in givers), None)):
             self.book.answered(first, failover.blamed)
@@ -202,8 +197,7 @@ class Panel:
             if isinstance(answer, SourceError):
                 causes[name] = answer
                 if isinstance(answer, RateLimitError):  # it asks for rest, whatever it was asked
-                    most, pause = terms.max_errors_before_disable, terms.cool_down
-                    self.book.heard(name, 0, [answer], most, pause)
+                    self.book.heed(name, [answer], terms.cool_down)
             else:
                 yield answer
 
@@ -254,22 +248,11 @@ class Panel:
         self.book.enroll(present)
         return present
 
-    async def _turn_in_time(
-        self, failover: Failover, apart_from: Collection[str], ends: float
-    ) -> dict[str, DataSource]:
-        """Give those who can be asked; where one call just tries the only ones, wait for it."""
-        turn = self._turn(failover, apart_from)
-        names = [name for name in self.present() if name not in apart_from]
-        if turn or not self.book.is_probed(names):
-            return turn
-        while self.book.is_probed(names) and monotonic() < ends:
-            await asyncio.sleep(_LOOK)
-        if not any(self.book.may_again(name) for name in names):
-            return {}  # it failed: its reason is ours
-        return self._turn(failover, apart_from)
-
     def _turn(self, failover: Failover, apart_from: Collection[str]) -> dict[str, DataSource]:
-        """Those who can be asked, in order; why the others cannot is noted."""
+        """Those who can be asked, in order; why the others cannot is noted.
+
+        Nobody is worth a try for a second opinion: then those that are disabled are left alone.
+        """
         for name, absence in self._lineup.absent().items():
             failover.skip(name, absence)
         suited: dict[str, DataSource] = {}
@@ -280,12 +263,13 @@ class Panel:
                 failover.skip(name, why)
             else:
                 suited[name] = source
-        admitted = self.book.admitted(list(suited))
-        turn = {name: suited[name] for name in admitted if self.book.claim(name)}
+        turn = self.book.admitted(list(suited), last_resort=not apart_from)
         for name in suited:
-            if name not in turn:
+            if not self.book.may_again(name):
                 failover.skip(name, self.book.barred(name), blame=True)
-        return turn
+            elif suspicion := self.book.suspicion(name):
+                failover.blamed[name] = suspicion
+        return {name: suited[name] for name in turn}
 
 
 def _check_callback(name: str, callback: object) -> None:

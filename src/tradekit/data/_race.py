@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import timedelta
 from itertools import cycle, islice
 
 import attrs
@@ -20,6 +21,7 @@ from ._straggler import LONGEST, let_straggle
 
 ATTEMPTS = 6
 _MOMENT, _STEPS = 1e-3, 3
+_LOOK = 0.02  # seconds between two looks whether another call's try has come to its end
 _PAUSE = 0.05  # seconds before a source that has just failed is asked again; it doubles
 
 
@@ -30,7 +32,9 @@ class Attempt:
     name: str
     size: int
     begun: float
-    patience: float  # seconds after which the next source is asked as well
+    patience: float  # seconds after which the next source is asked as well, if it can be spared
+    share: float  # seconds after which somebody else is asked in its place, spared or not
+    enough: float  # seconds after which it is asked once more
     due: float  # seconds after which it is late, however little time was left when it began
     hedged: bool
     heard: Heard
@@ -49,10 +53,16 @@ class Race:
     """Ask sources in turn, several times over, until every symbol has its bars or time is up.
 
     The next source is asked as soon as one has failed, and also as soon as one takes longer than
-    it does nineteen times out of twenty, if the budget of the next has room for that. The first
-    sound answer wins; who is still running then is hung up on. If that one was late, this counts
-    as a failure of its own, but one call of each source may go on beside its caller: a sound
-    answer that comes so late takes that back, and shows how long such answers take by now.
+    it does nineteen times out of twenty, if the budget of the next has room for that (hedging).
+    Who has used up its share of the time has failed: the next one is asked whatever its budget can
+    spare, and where there is none, the same once more. The first sound answer wins; who is still
+    running then is hung up on. If that one was late, this counts as a failure of its own, but one
+    call of each source may go on beside its caller: a sound answer that comes so late takes that
+    back, and shows how long such answers take by now.
+
+    Disabled sources come last, each tried by one call at a time: who finds another call trying
+    the only ones that are left waits for what comes of it. That a source asks for rest, or
+    refuses its keys, is told to all other calls at once.
 
     Parameters
     ----------
@@ -66,6 +76,8 @@ class Race:
         Counts their calls.
     seconds : float
         How long it may take, by the running loop.
+    cool_down : timedelta, optional
+        How long a source rests that does not say how long it wants to.
     """
 
     def __init__(
@@ -75,13 +87,16 @@ class Race:
         health: HealthBook,
         metrics: Metrics,
         seconds: float,
+        cool_down: timedelta | None = None,
     ) -> None:
         self._failover, self._sources = failover, sources
-        self._health, self._metrics = health, metrics
+        self._health, self._metrics, self._cool_down = health, metrics, cool_down
         self._loop = asyncio.get_running_loop()
         self._end, self._fair = self._loop.time() + seconds, 0.0
-        self._turns, self._attempts = cycle(sources), 0
+        self._turns = cycle(sources)
         self._tries: Counter[str] = Counter()
+        self._trial: set[str] = set()  # disabled ones that we try, and those that others try
+        self._tried_elsewhere: set[str] = set()
         self._running: dict[asyncio.Task[None], Attempt] = {}
         self.heard: dict[str, Heard] = {}
 
@@ -96,68 +111,98 @@ class Race:
         """
         try:
             while self._failover.missing and self._left() > 0:
-                if self._is_time() and not await self._begin() and not self._running:
+                if self._is_time() and not await self._begin() and self._is_over():
                     break
-                await self._listen()
+                await (self._listen() if self._running else asyncio.sleep(_LOOK))
             self._close()
         finally:
             hang_up(self._running)
             for attempt in self._running.values():
                 self._count(attempt)
+            for name in self._trial:
+                self._health.release(name)
         return {name: heard for name, heard in self.heard.items() if heard.good or heard.errors}
 
     def _left(self) -> float:
         return self._end - self._loop.time()
 
-    def _until_late(self, attempt: Attempt) -> float:
-        return attempt.begun + attempt.patience - self._loop.time()
+    def _until(self, attempt: Attempt, seconds: float) -> float:
+        """The time until somebody has been waited for for so long."""
+        return attempt.begun + seconds - self._loop.time()
 
     def _is_time(self) -> bool:
         """Tell whether everybody who is being asked takes too long, or nobody is."""
-        return all(self._until_late(attempt) <= 0 for attempt in self._running.values())
+        return all(self._until(attempt, attempt.patience) <= 0 for attempt in self._asked())
+
+    def _asked(self) -> Collection[Attempt]:
+        return self._running.values()
+
+    def _is_over(self) -> bool:
+        """Tell whether there is nobody to wait for, or nothing but a longer answer."""
+        if self._running:
+            return self._failover.is_held
+        return not self._health.is_probed(self._tried_elsewhere)
 
     async def _begin(self) -> bool:
         """Ask the next source that may be asked, and tell whether there was one."""
-        if self._attempts >= max(ATTEMPTS, 2 * len(self._sources)):
+        if self._tries.total() >= max(ATTEMPTS, 2 * len(self._sources)):
             return False
         for name in islice(self._turns, len(self._sources)):
-            symbols = self._failover.open_to(name)
-            if self._may(name, len(symbols)) and (symbols := symbols[: self._health.room(name)]):
-                if name in self._tries and not self._running:
-                    await self._rest(self._tries[name])
+            if not self._symbols_for(name):
+                continue
+            if name in self._tries and not self._running:
+                await self._rest(self._tries[name])
+            # Others go on meanwhile, and the same budget is theirs.
+            if (symbols := self._symbols_for(name)) and self._claim(name):
                 self._ask(name, symbols)
                 return True
         return False
 
-    def _may(self, name: str, size: int) -> bool:
-        """Tell whether a source may be asked: beside others only of what it can spare."""
-        if any(attempt.name == name for attempt in self._running.values()):
-            return False
-        if name in self._tries and not self._health.may_again(name):
-            return False
-        return not self._running or self._health.spare(name, size)
+    def _symbols_for(self, name: str) -> tuple[str, ...]:
+        """Give what a source may be asked for: beside others, only what it can spare."""
+        symbols = self._failover.open_to(name)[: self._health.room(name)]
+        known = name in self._tries or name in self._tried_elsewhere
+        if known and not self._health.may_again(name):
+            return ()
+        own = [attempt for attempt in self._asked() if attempt.name == name]
+        if any(self._until(attempt, attempt.enough) > 0 for attempt in own):
+            return ()
+        must = all(self._until(attempt, attempt.share) <= 0 for attempt in self._asked())
+        return symbols if must or self._health.spare(name, len(symbols)) else ()
+
+    def _claim(self, name: str) -> bool:
+        """Take the right to ask a source; where it is disabled, only one call has it."""
+        if self._health.may_again(name):
+            return True
+        is_ours = self._health.claim(name)
+        (self._trial if is_ours else self._tried_elsewhere).add(name)
+        return is_ours
 
     async def _rest(self, tries: int) -> None:
         await asyncio.sleep(min(_PAUSE * 2 ** (tries - 1), self._left() / 2))
 
     def _ask(self, name: str, symbols: tuple[str, ...]) -> None:
-        self._attempts += 1
         self._tries[name] += 1
         self._health.asked(name, len(symbols))
         heard, size = self.heard.setdefault(name, Heard()), len(symbols)
         # However little time there is, everybody gets a turn.
         usual, fair = self._health.patience(name, size), self._left() / (len(self._sources) + 1)
         self._fair = max(self._fair, fair)  # that of the first: who begins last has no time
-        patience, due = min(usual, fair), min(usual, self._fair)
+        spans = min(usual, fair), fair, max(usual, fair), min(usual, self._fair)
         before, hedged = (heard.good, len(heard.errors)), bool(self._running)
-        attempt = Attempt(name, size, self._loop.time(), patience, due, hedged, heard, before)
+        attempt = Attempt(name, size, self._loop.time(), *spans, hedged, heard, before)
+        heard.asked.update(symbols)
         seconds = max(self._left(), _MOMENT)
         asked = self._failover.ask(name, self._sources[name], symbols, seconds, heard)
         self._running[asyncio.ensure_future(asked)] = attempt
 
     async def _listen(self) -> None:
         """Wait until somebody has answered, or becomes late."""
-        coming = (self._until_late(attempt) for attempt in self._running.values())
+        coming = (
+            self._until(attempt, seconds)
+            for attempt in self._asked()
+            for seconds in (attempt.patience, attempt.share, attempt.enough)
+        )
         timeout = min((wait for wait in coming if wait > 0), default=self._left())
         came, _ = await asyncio.wait(
             self._running,
@@ -171,6 +216,7 @@ class Race:
             attempt = self._running.pop(task)
             task.result()
             self._count(attempt)
+            self._health.heed(attempt.name, attempt.errors, self._cool_down)
             if attempt.answered:
                 self._health.took(attempt.name, attempt.size, self._waited(attempt))
 

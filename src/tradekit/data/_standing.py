@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 import attrs
 
-from .._core.errors import SourceError
+from .._core.errors import CredentialsError, RateLimitError, SourceError
 from .._core.request import Capabilities
 from .._core.source import DataSource
 from ._breaker import Breaker
 from ._budget import Budget, Meter
+from ._heard import Heard
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 _REMEMBERED, _ENOUGH = 100, 20
@@ -23,8 +25,8 @@ _AT_FIRST, _PATIENCE, _SOON, _LATE = 1.0, 0.25, 0.05, 2.0
 
 
 @attrs.define(eq=False)
-class _Heard:
-    """What came of a call: so many good answers, and these faults."""
+class _Answers:
+    """What came of a question: so many good answers, and these faults."""
 
     good: int
     faults: list[str]
@@ -57,6 +59,8 @@ class SourceHealth:
         Why: how it was the odd one out.
     counted : int
         Requests so far; of one that counts them itself, those from before.
+    served : dict of str to datetime
+        When it last answered well of a symbol.
     """
 
     breaker: Breaker = attrs.field(factory=Breaker)
@@ -66,9 +70,11 @@ class SourceHealth:
     quarantined: datetime | None = None
     suspicion: str = ""
     counted: int = 0
+    served: dict[str, datetime] = attrs.field(factory=dict)
+    _failing: set[str] = attrs.field(factory=set, init=False)
     _said: tuple[int | None, ...] = attrs.field(default=(), init=False)
     _took: dict[int, deque[float]] = attrs.field(factory=dict, init=False)
-    _heard: deque[_Heard] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
+    _heard: deque[_Answers] = attrs.field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
     _answers: int = attrs.field(default=0, init=False)
     _agreed: deque[tuple[int, bool]] = attrs.field(
         factory=lambda: deque(maxlen=_REMEMBERED), init=False
@@ -95,7 +101,7 @@ class SourceHealth:
 
     def anew(self) -> SourceHealth:
         """Forget all but what it was asked for, which its server has not forgotten either."""
-        kept = ("budget", "symbols_per_call", "meter", "counted")
+        kept = ("budget", "symbols_per_call", "meter", "counted", "served")
         return SourceHealth(**{name: getattr(self, name) for name in kept})
 
     def wait_no_more(self) -> bool:
@@ -105,6 +111,34 @@ class SourceHealth:
         if self.quarantined != NEVER:
             self.quarantined = None
         return self.breaker.status != before
+
+    def remember(self, now: datetime, said: Heard) -> None:
+        """Take note of which symbols it answered well, and which not."""
+        self.served |= dict.fromkeys(said.served, now)
+        self._failing = (self._failing | said.asked) - said.served
+
+    def own_faults(self, now: datetime, said: Heard, lately: timedelta) -> list[SourceError]:
+        """Give what was its own fault: not what fails again of symbols alone that failed before.
+
+        While others are answered well these fail for reasons of their own. In memory the others are
+        kept for a while: the same question then asks for those that failed, time and again.
+        """
+        if not said.asked or not said.asked <= self._failing or not self._serves(now, lately):
+            return said.bad
+        return [error for error in said.bad if _is_of_all(error)]
+
+    def _serves(self, now: datetime, lately: timedelta) -> bool:
+        """Whether it has lately answered well of a symbol, and not failed of it since."""
+        return any(
+            now - at <= lately for symbol, at in self.served.items() if symbol not in self._failing
+        )
+
+    def leave_quarantine(self, now: datetime) -> bool:
+        """End a quarantine whose time is over, and tell whether there was one."""
+        is_over = self.quarantined is not None and self.quarantined <= now
+        if is_over:
+            self.quarantined = None
+        return is_over
 
     def is_quarantined(self, now: datetime) -> bool:
         """Tell whether it is asked last, and not trusted."""
@@ -147,7 +181,7 @@ class SourceHealth:
         """Note what came of a call: of how many symbols the answer was sound, in time and new."""
         if good or bad:
             self._answers += 1
-            self._heard.append(_Heard(good, [error.fault for error in bad]))
+            self._heard.append(_Answers(good, [error.fault for error in bad]))
 
     def came_late(self, size: int, seconds: float) -> None:
         """Take back that a call was late: its answer came after so long, and is sound."""
@@ -169,8 +203,10 @@ class SourceHealth:
     def patience(self, size: int) -> float:
         """Tell how many seconds nineteen of twenty such answers take, or are to be granted."""
         known = self._took.get(_magnitude(size), ())
-        if len(known) < _ENOUGH:
-            return (_PATIENCE if known else _AT_FIRST) * (1 + size / 50)
+        if not known:
+            return _AT_FIRST * (1 + size / 50)
+        if len(known) < _ENOUGH:  # the first is often slow, and half of them are not slower
+            return min(max(2 * _quantile(known, 0.5), _PATIENCE * (1 + size / 50)), _LATE)
         return min(max(_quantile(known, 0.95), _SOON), _LATE)
 
     def latency(self) -> dict[str, float | None]:
@@ -206,12 +242,18 @@ class SourceHealth:
         }
 
 
+def _is_of_all(error: SourceError) -> bool:
+    """Whether an error has nothing to do with the symbols that were asked for."""
+    passes = isinstance(error, RateLimitError | CredentialsError)
+    return passes or error.fault == "late" or "unreachable" in error.context
+
+
 def _mean(shares: Collection[float]) -> float:
     return sum(shares) / len(shares) if shares else 1.0
 
 
 def _quantile(numbers: Collection[float], share: float) -> float:
-    return sorted(numbers)[min(int(share * len(numbers)), len(numbers) - 1)]
+    return sorted(numbers)[ceil(share * len(numbers)) - 1]
 
 
 def _magnitude(size: int) -> int:
