@@ -83,13 +83,26 @@ def test_how_long_to_wait_is_read_as_it_is_told(headers, seconds):
     assert Shop()._refusal(429, "", headers).retry_after == seconds
 
 
-@pytest.mark.parametrize(
-    "told",
-    ["inf", "nan", "-inf", "1e300", "1e15", "86401", "Sun, 10 Mar 2024 18:00:00 GMT", "", "٣ days"],
-)
-@pytest.mark.parametrize("header", ["Retry-After", "X-RateLimit-Reset"])
-def test_a_wait_beyond_a_day_is_no_statement(header, told):
-    assert Shop()._refusal(429, "", {header: told}).retry_after is None
+BEYOND = ["inf", "1e300", "1e15", "86401", "Sun, 10 Mar 2024 18:00:00 GMT"]
+MEANINGLESS = ["nan", "-inf", "", "٣ days"]
+
+
+def test_who_asks_for_more_than_a_day_is_left_alone_for_a_day():
+    for told in BEYOND:
+        assert Shop()._refusal(429, "", {"Retry-After": told}).retry_after == 86400
+    for told in MEANINGLESS:
+        assert Shop()._refusal(429, "", {"Retry-After": told}).retry_after is None
+
+
+def test_a_window_that_ends_beyond_a_day_is_no_statement():
+    for told in BEYOND + MEANINGLESS:
+        assert Shop()._refusal(429, "", {"X-RateLimit-Reset": told}).retry_after is None
+
+
+def test_a_server_that_is_busy_for_so_long_is_left_alone_for_so_long():
+    busy = Shop()._refusal(503, "", {"Retry-After": "30"})
+    assert (busy.fault, busy.retry_after) == ("rate_limit", 30)
+    assert Shop()._refusal(503, "", {}).fault == "transient"
 
 
 def failed(send):

@@ -195,6 +195,7 @@ def test_a_standing_is_plain_data():
             "errors": 5,
             "until": "2024-03-08T15:01:00+00:00",
             "reason": "gone",
+            "reasons": ["gone", "100% of its last answers were not sound"],
             "quarantined_until": None,
             "success": 0.0,
             "latency": 1.0,

@@ -14,6 +14,7 @@ from tradekit import (
     Capabilities,
     DataSource,
     FixedClock,
+    NoDataError,
     RateLimitError,
     ReplayClock,
     SourceError,
@@ -101,6 +102,28 @@ def test_where_all_are_disabled_nobody_is_asked_and_the_reasons_are_named():
         error = ask(both)
     assert (first.calls, second.calls) == (1, 1)
     assert str(error.causes["first"]).startswith("first is not asked: disabled until 2024-03-08 21")
+
+
+def test_symbols_that_a_source_does_not_know_are_no_failures_of_it_however_it_says_so():
+    class Knows(Up):
+        def __init__(self, *symbols):
+            super().__init__()
+            self.symbols = symbols
+
+        async def _fetch(self, request):
+            (symbol,) = request.symbols
+            return {symbol: Bars(symbol, "1Day", *DAY)} if symbol in self.symbols else {}
+
+    first, second = Knows("SPY"), Knows(*"ABCDEFGH")
+    both = panel(first=first, second=second)
+    for symbol in "ABCDEFGH":
+        asked = attrs.evolve(REQUEST, symbols=symbol)
+        assert asyncio.run(both.ask(asked, TERMS)).answered_by == {symbol: "second"}
+    assert both.health()["first"]["errors"] == 0
+    assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "first"}
+    first.symbols, second.symbols = (), ("SPY",)  # but what it has told before it should have
+    asyncio.run(both.ask(REQUEST, TERMS))
+    assert both.health()["first"]["status"] == "disabled"  # after one error, by these terms
 
 
 def test_what_nobody_had_calls_left_for_has_that_as_its_reason():
@@ -193,6 +216,52 @@ def test_what_fails_beside_the_bars_leaves_the_health_alone():
     assert asyncio.run(main()) == ([], "no quotes for you", 100.0)
 
 
+def quoted(panel, times=1):
+    """Ask for a quote, so many times; give the last answers, and why who did not answer."""
+
+    async def main():
+        for _ in range(times):
+            causes = {}
+            answers = panel.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+            bids = [answer["SPY"]["bid"] async for answer in answers]
+        return bids, causes
+
+    return asyncio.run(main())
+
+
+def test_who_fails_beside_the_bars_time_and_again_is_left_alone_there():
+    failing, other = Quoting(SourceError("gone")), Quoting({"SPY": {"bid": 1.0}})
+    both = panel(failing=failing, other=other)
+    assert quoted(both) == ([1.0], {"failing": failing.answer})
+    bids, causes = quoted(both)
+    assert bids == [1.0]
+    assert str(causes["failing"]).startswith("failing is not asked: disabled until")
+    assert both.first()[0] == "failing"  # for bars it is
+    both.reset("failing")
+    failing.answer = {"SPY": {"bid": 2.0}}
+    assert quoted(both) == ([2.0, 1.0], {})
+
+
+def test_what_a_source_never_tells_is_no_failure_of_it():
+    silent = panel(silent=Quoting(NoDataError("no quotes on Sundays")))
+    assert str(quoted(silent, times=9)[1]["silent"]) == "no quotes on Sundays"
+
+
+def test_a_budget_is_kept_however_many_ask_at_once():
+    failing, scarce = Quoting(SourceError("gone")), Quoting({"SPY": {"bid": 1.0}})
+    scarce.capabilities = Capabilities(calls_per_minute=3)
+    both = panel(failing=failing, scarce=scarce)
+
+    async def ask_once():
+        answers = both.answers("_quotes", lambda source: source.quotes("SPY"), {}, TERMS)
+        return [answer async for answer in answers]
+
+    async def main():
+        return await asyncio.gather(*(ask_once() for _ in range(10)))
+
+    assert sum(map(len, asyncio.run(main()))) == 3
+
+
 def test_a_provider_that_asks_for_rest_rests_whatever_it_was_asked():
     async def main():
         alone, causes = panel(quoting=Quoting(RateLimitError("slower", retry_after=60.0))), {}
@@ -235,6 +304,19 @@ def test_who_is_asked_first_is_neither_disabled_nor_quarantined():
     assert both.first() == ("second", second)
     ask(both)
     assert both.first() == ("", None)
+
+
+def test_a_callback_that_nobody_would_await_is_refused():
+    class Awaited:
+        async def __call__(self, event):
+            return None
+
+    async def awaited(event):
+        return None
+
+    for callback in (awaited, Awaited(), "print"):
+        with pytest.raises(UsageError, match="no such on_change: expected a plain function"):
+            Panel(Lineup({}), CLOCK, callback)
 
 
 def test_health_names_every_source_in_order():

@@ -56,6 +56,12 @@ def test_the_score_is_the_weakest_of_what_lately_was_sound_in_time_new_and_borne
         "agreement": 0.75,
     }
     assert health.score == 75
+    assert health.reasons(NOW) == [
+        "15% of its last answers were not sound",
+        "5% of its last answers were late",
+        "10% of its last answers were out of date",
+        "25% of its last answers differed from another source's",
+    ]
 
 
 def test_a_sound_answer_that_comes_late_corrects_the_figures_and_is_learnt_from():
@@ -137,3 +143,18 @@ def test_a_contradiction_counts_as_long_as_its_answer_is_among_the_last_hundred(
     assert health.figures()["agreement"] == 0.0
     health.heard(1, [])
     assert health.figures()["agreement"] == 1.0
+
+
+def test_all_who_ask_through_the_same_source_share_its_budget():
+    class Metered(MemorySource):
+        capabilities = Capabilities(calls_per_hour=3)
+
+    source = Metered()
+    source.meter = Meter()
+    first = SourceHealth.of(source)
+    for _ in range(2):
+        source.meter.count()
+    assert first.read(NOW).left(NOW) == 1
+    assert SourceHealth.of(source).read(NOW).left(NOW) == 1
+    later = NOW + timedelta(hours=2)
+    assert SourceHealth.of(source).read(later).left(later) == 3  # those calls were long ago

@@ -40,6 +40,8 @@ class Meter:
         How many of them are left.
     reset : int or None
         When its window ends, as `reset_at` reads it.
+    budget : Budget or None
+        What it is held to, by all who ask through the same source.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Meter:
     limit: int | None = attrs.field(default=None, init=False)
     left: int | None = attrs.field(default=None, init=False)
     reset: int | None = attrs.field(default=None, init=False)
+    budget: Budget | None = attrs.field(default=None, init=False, repr=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def count(self) -> None:
@@ -69,11 +72,13 @@ class Meter:
         headers : mapping of str to str
             All of them, in upper or lower case.
         """
-        said = {
+        said: dict[str, int | None] = {
             _HEADERS[name.lower()]: number
             for name, text in headers.items()
             if name.lower() in _HEADERS and (number := _whole(text)) is not None
         }
+        if "left" in said:  # until when an earlier one held says nothing of this one
+            said.setdefault("reset", None)
         with self._lock:
             for name, number in said.items():
                 setattr(self, name, number)

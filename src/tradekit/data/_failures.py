@@ -14,7 +14,7 @@ from ._budget import reset_at
 
 # What vendors say when the keys are good and their plan is not.
 _PLAN = re.compile(r"subscri|permi|upgrade|entitle|\bplan\b", re.IGNORECASE)
-# Budgets are of minutes, hours and days: who asks for a longer rest was misread.
+# Budgets are of minutes, hours and days: nobody rests for longer.
 _LONGEST = 86400.0
 
 
@@ -69,7 +69,7 @@ class Failures:
         told = self._plain(f"{status} {said}")
         if status in (401, 403):
             return self._denied(status, told)
-        if status == 429:
+        if status == 429 or (status == 503 and _wait(headers, self.clock.now()) is not None):
             return self._limited(told, headers)
         facts: dict[str, Any] = {"got": told, "source": self.name, "symbol": symbol}
         if status == 404:
@@ -131,10 +131,12 @@ class Failures:
 def _wait(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds to wait, by ``Retry-After`` or else ``X-RateLimit-Reset``, where one can be read."""
     told = {name.lower(): value for name, value in headers.items()}
-    for name, read in (("retry-after", _seconds), ("x-ratelimit-reset", _until)):
-        with suppress(KeyError, ValueError, OverflowError):
-            if abs(seconds := read(told[name], now)) <= _LONGEST:  # NaN never is
-                return max(0.0, seconds)
+    with suppress(KeyError, ValueError, OverflowError):
+        if (seconds := _seconds(told["retry-after"], now)) > -_LONGEST:  # NaN never is
+            return min(max(0.0, seconds), _LONGEST)
+    with suppress(KeyError, ValueError, OverflowError):
+        if abs(seconds := _until(told["x-ratelimit-reset"], now)) <= _LONGEST:
+            return max(0.0, seconds)
     return None
 
 

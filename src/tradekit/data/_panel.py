@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from .._core.answers import unable
 from .._core.calendar import calendar_for
 from .._core.clock import Clock
-from .._core.errors import RateLimitError, SourceError, UsageError
+from .._core.errors import CredentialsError, RateLimitError, SourceError, UsageError
 from .._core.event import SourceStatusChanged
 from .._core.request import BarsRequest
 from .._core.source import DataSource
@@ -27,6 +27,7 @@ from ._calls import Deadline, within
 from ._checks import unsuited
 from ._failover import Failover
 from ._health import HealthBook
+from ._heard import Heard
 from ._known import Known
 from ._lineup import USUAL, Lineup
 from ._metrics import Metrics, OnCall
@@ -71,6 +72,7 @@ class Panel:
         _check_callback("on_call", on_call)
         self._lineup, self._clock = lineup, clock
         self.book, self.metrics = HealthBook(clock, on_change), Metrics(clock, on_call)
+        self._beside = {hook: HealthBook(clock, None) for hook in _ABILITIES}
         self._calendars: set[str] = set()
 
     @property
@@ -164,6 +166,9 @@ class Panel:
     ) -> AsyncGenerator[T]:
         """Put a question that not every source can answer.
 
+        Whoever fails at it time and again is left alone with it for a while, by the rules for
+        bars, and is asked for bars all the same.
+
         Parameters
         ----------
         hook : {"_discover", "_quotes"}
@@ -188,24 +193,41 @@ class Panel:
                 causes[name] = unable(source, _ABILITIES[hook])
             else:
                 able[name] = source
-        admitted = self.book.admitted(list(able))
         causes |= self._lineup.absent()
-        causes |= {name: self.book.barred(name) for name in able if name not in admitted}
-        for waiting, name in zip(range(len(admitted), 0, -1), admitted, strict=True):
+        book = self._beside[hook]
+        book.enroll(able)
+        order = self.book.admitted(list(able))
+        causes |= {name: self.book.barred(name) for name in able if name not in order}
+        for waiting, name in zip(range(len(order), 0, -1), order, strict=True):
+            # Others ask meanwhile, and the same budget is theirs.
+            if closed := [each for each in (self.book, book) if not each.admitted([name])]:
+                causes[name] = closed[0].barred(name)
+                continue
             self.book.asked(name)
             (answer,) = await within(deadline.share(waiting), able[name], [call(able[name])])
+            self._hear(book, name, answer, terms)
             if isinstance(answer, SourceError):
                 causes[name] = answer
-                if isinstance(answer, RateLimitError):  # it asks for rest, whatever it was asked
-                    self.book.heed(name, [answer], terms.cool_down)
             else:
                 yield answer
+
+    def _hear(self, book: HealthBook, name: str, answer: object, terms: Terms) -> None:
+        """Draw the consequences of an answer to a question beside the bars."""
+        if not isinstance(answer, SourceError):
+            book.heard(name, Heard(served={name}), terms)
+        elif isinstance(answer, RateLimitError):  # it asks for rest, whatever it was asked
+            self.book.heed(name, [answer], terms.cool_down)
+        elif answer.retryable or isinstance(answer, CredentialsError):
+            book.heard(name, Heard(errors=[answer]), terms)
 
     def health(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data."""
         self.present()
         blank = {"status": "absent", "score": 0.0, "errors": 0, "until": None}
-        absent = {n: {**blank, "reason": str(why)} for n, why in self._lineup.absent().items()}
+        absent = {
+            name: {**blank, "reason": str(why), "reasons": [str(why)]}
+            for name, why in self._lineup.absent().items()
+        }
         standings = self.book.standings() | absent
         return {name: standings[name] for name in self.names}
 
@@ -235,7 +257,8 @@ class Panel:
         name = next((name for name, one in known.items() if one is source), source)
         if isinstance(name, str) and name in self.names:
             self._lineup.retry(name)
-            self.book.reset(name)
+            for book in (self.book, *self._beside.values()):
+                book.reset(name)
         elif name in USUAL:
             log.info("%s is not among the sources: there is nothing to reset", name)
         else:
@@ -273,7 +296,10 @@ class Panel:
 
 
 def _check_callback(name: str, callback: object) -> None:
-    if callback is None or (callable(callback) and not inspect.iscoroutinefunction(callback)):
+    if callback is None:
+        return
+    said = [callback, vars(type(callback)).get("__call__")]  # a function, or an object like one
+    if callable(callback) and not any(map(inspect.iscoroutinefunction, said)):
         return
     expected = "a plain function, called where the event loop runs"
     hint = f"{name}=queue.put_nowait, and await the queue elsewhere"

@@ -24,6 +24,14 @@ _REMEMBERED, _ENOUGH = 100, 20
 _AT_FIRST, _PATIENCE, _SOON, _LATE = 1.0, 0.25, 0.05, 2.0
 
 
+_SHORT_OF = {
+    "success": "were not sound",
+    "latency": "were late",
+    "freshness": "were out of date",
+    "agreement": "differed from another source's",
+}
+
+
 @attrs.define(eq=False)
 class _Answers:
     """What came of a question: so many good answers, and these faults."""
@@ -86,8 +94,11 @@ class SourceHealth:
         can = source.capabilities
         each = can.symbols_per_call if source.batch else 1
         meter: Meter | None = getattr(source, "meter", None)
-        before = 0 if meter is None else meter.calls
-        return cls(budget=Budget(can), symbols_per_call=each, meter=meter, counted=before)
+        if meter is None:
+            return cls(budget=Budget(can), symbols_per_call=each)
+        if meter.budget is None:  # else another manager asks the same source
+            meter.budget = Budget(can)
+        return cls(budget=meter.budget, symbols_per_call=each, meter=meter, counted=meter.calls)
 
     def read(self, now: datetime) -> Budget:
         """Take in what its meter says, and give its budget."""
@@ -172,6 +183,20 @@ class SourceHealth:
             "agreement": _mean([same for answer, same in self._agreed if answer > oldest]),
         }
 
+    def reason(self, now: datetime) -> str | None:
+        """Say why it is not asked, or not trusted, or what failed at its last question."""
+        return self.breaker.reason or (self.suspicion if self.is_quarantined(now) else None)
+
+    def reasons(self, now: datetime) -> list[str]:
+        """Say why it is not as well as can be."""
+        told = [self.reason(now) or ""]
+        told += [
+            f"{1 - share:.0%} of its last answers {_SHORT_OF[name]}"
+            for name, share in self.figures().items()
+            if share < 1
+        ]
+        return [reason for reason in told if reason]
+
     @property
     def score(self) -> float:
         """Percent: the weakest of its figures; 0 while it is not asked."""
@@ -228,13 +253,13 @@ class SourceHealth:
             As `MultiSourceDataManager.health` explains it.
         """
         breaker, held = self.breaker, self.quarantined
-        why = breaker.reason or (self.suspicion if self.is_quarantined(now) else None)
         return {
             "status": breaker.status,
             "score": self.score,
             "errors": breaker.errors,
             "until": breaker.until.isoformat() if breaker.until else None,
-            "reason": why,
+            "reason": self.reason(now),
+            "reasons": self.reasons(now),
             "quarantined_until": held.isoformat() if held else None,
             **self.figures(),
             "seconds": self.latency(),
