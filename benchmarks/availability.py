@@ -165,9 +165,8 @@ def follow(world: World, providers: Providers, rounds: int) -> dict[str, Followe
 
 def _outages(rounds: int) -> Iterator[tuple[str, ...]]:
     yield ()
-    for pair in combinations(PROVIDERS, 2):
+    for pair in combinations(PROVIDERS, 2):  # one comes back as another goes down
         yield from [pair] * rounds
-        yield from [()] * 2
     yield from [PROVIDERS] * 3
 
 

@@ -243,6 +243,26 @@ def test_a_source_on_trial_is_asked_once():
     assert asyncio.run(main()) == 1
 
 
+def test_a_try_that_failed_is_over_for_all_though_its_question_goes_on():
+    async def main():
+        failing, slow = Scripted("a", DOWN), Scripted("b", hang)
+        sources, book = {"b": slow, "a": failing}, HealthBook(CLOCK, None)
+        book.enroll(sources)
+        book.heard("a", Heard(errors=[DOWN]), Terms(max_errors_before_disable=1))
+        for _ in range(20):
+            book.took("b", 1, 0.001)
+        failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
+        going = asyncio.ensure_future(Race(failover, sources, book, Metrics(CLOCK), 60).run())
+        while not failing.asked or book.is_probed(["a"]):
+            await asyncio.sleep(0)
+        still_asked = not going.done() and not slow.cancelled
+        going.cancel()
+        await asyncio.wait([going])
+        return still_asked
+
+    assert asyncio.run(asyncio.wait_for(main(), 10))
+
+
 def test_nobody_to_ask_is_no_race():
     failover, heard = run()
     assert failover.missing == ("SPY",)

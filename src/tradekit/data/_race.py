@@ -219,6 +219,9 @@ class Race:
             self._health.heed(attempt.name, attempt.errors, self._cool_down)
             if attempt.answered:
                 self._health.took(attempt.name, attempt.size, self._waited(attempt))
+            elif attempt.name in self._trial:  # others wait for what comes of it
+                self._trial.remove(attempt.name)
+                self._health.release(attempt.name)
 
     def _close(self) -> None:
         """Say of whoever is still running that it was late, if it was."""
