@@ -20,7 +20,8 @@ from ._metrics import Metrics
 from ._straggler import LONGEST, let_straggle
 
 ATTEMPTS = 6
-_MOMENT, _STEPS = 1e-3, 3
+_MOMENT = 1e-3
+_BLOCKED = 0.05  # seconds by which a wait lasts longer only where something holds the event loop
 _LOOK = 0.02  # seconds between two looks whether another call's try has come to its end
 _PAUSE = 0.05  # seconds before a source that has just failed is asked again; it doubles
 
@@ -204,14 +205,11 @@ class Race:
             for seconds in (attempt.patience, attempt.share, attempt.enough)
         )
         timeout = min((wait for wait in coming if wait > 0), default=self._left())
-        came, _ = await asyncio.wait(
-            self._running,
-            timeout=max(0.0, min(timeout, self._left())),
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        # Where the loop was blocked meanwhile, an answer may be there, and only not yet read.
-        for _ in range(0 if came else _STEPS):
-            await asyncio.sleep(0)
+        begun, timeout = self._loop.time(), max(0.0, min(timeout, self._left()))
+        came = await self._wait(timeout)
+        if not came and self._loop.time() - begun > timeout + _BLOCKED:
+            # An answer may be there, and only not yet read, as the loop was blocked meanwhile.
+            await self._wait(_BLOCKED)
         for task in [task for task in self._running if task.done()]:
             attempt = self._running.pop(task)
             task.result()
@@ -222,6 +220,11 @@ class Race:
             elif attempt.name in self._trial:  # others wait for what comes of it
                 self._trial.remove(attempt.name)
                 self._health.release(attempt.name)
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait for an answer, and tell whether one came."""
+        first = asyncio.FIRST_COMPLETED
+        return bool((await asyncio.wait(self._running, timeout=seconds, return_when=first))[0])
 
     def _close(self) -> None:
         """Say of whoever is still running that it was late, if it was."""
