@@ -275,6 +275,17 @@ def test_a_provider_that_asks_for_rest_rests_whatever_it_was_asked():
     assert cause.startswith("quoting is not asked: resting until")
 
 
+def test_a_rest_ends_with_an_answer_to_whatever_question():
+    clock = ReplayClock(CLOCK.at)
+    limited = Quoting(RateLimitError("slower", retry_after=60.0))
+    alone = panel(clock, limited=limited)
+    quoted(alone)
+    limited.answer = {"SPY": {"bid": 1.0}}
+    clock.move_to(CLOCK.at + timedelta(minutes=1))
+    assert quoted(alone) == ([1.0], {})
+    assert alone.health()["limited"]["status"] == "ok"
+
+
 def test_beside_the_bars_too_budgets_are_kept_and_quarantined_sources_asked_last():
     def quote(panel):
         async def main():

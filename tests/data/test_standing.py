@@ -158,3 +158,14 @@ def test_all_who_ask_through_the_same_source_share_its_budget():
     assert SourceHealth.of(source).read(NOW).left(NOW) == 1
     later = NOW + timedelta(hours=2)
     assert SourceHealth.of(source).read(later).left(later) == 3  # those calls were long ago
+
+
+def test_calls_of_which_nobody_knows_when_they_were_use_up_no_budget():
+    class Metered(MemorySource):
+        capabilities = Capabilities(calls_per_hour=3)
+
+    source = Metered()
+    source.meter = Meter()
+    for _ in range(60):
+        source.meter.count()
+    assert SourceHealth.of(source).read(NOW).left(NOW) == 3

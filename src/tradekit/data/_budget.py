@@ -157,6 +157,8 @@ class Budget:
     ----------
     capabilities : Capabilities
         The source's; ``calls_per_minute``, ``calls_per_hour`` and ``calls_per_day`` count.
+    before : int
+        Calls that its meter had counted already: nobody knows when these were.
 
     Examples
     --------
@@ -175,7 +177,7 @@ class Budget:
     _granted: int | None
     _reset: int
 
-    def __init__(self, capabilities: Capabilities) -> None:
+    def __init__(self, capabilities: Capabilities, before: int = 0) -> None:
         granted = (
             ("minute", capabilities.calls_per_minute, _MINUTE),
             ("hour", capabilities.calls_per_hour, 60 * _MINUTE),
@@ -183,7 +185,7 @@ class Budget:
         )
         self._limits = [(name, most, long) for name, most, long in granted if most is not None]
         self._lock = threading.Lock()
-        self._total = 0
+        self._total = before
         self._begin(0)
 
     def note(self, now: datetime, calls: int | None = None) -> None:

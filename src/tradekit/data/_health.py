@@ -202,6 +202,16 @@ class HealthBook:
                 news = self._judged(name, now, 0, urgent, Terms(cool_down=pause))
             self._tell_all(now, name, news)
 
+    def rested(self, name: str) -> None:
+        """Note that a source answers, whatever it was asked: its rest is over when it is due."""
+        now = self._now()
+        with self._lock:
+            breaker = self._sources[name].breaker
+            if breaker.status != "resting":
+                return
+            news = self._judged(name, now, 0, [], Terms())
+        self._tell_all(now, name, news)
+
     def _judged(
         self, name: str, now: datetime, good: int, bad: Sequence[SourceError], terms: Terms
     ) -> list[tuple[str, str, float]]:

@@ -215,6 +215,7 @@ class Panel:
         """Draw the consequences of an answer to a question beside the bars."""
         if not isinstance(answer, SourceError):
             book.heard(name, Heard(served={name}), terms)
+            self.book.rested(name)
         elif isinstance(answer, RateLimitError):  # it asks for rest, whatever it was asked
             self.book.heed(name, [answer], terms.cool_down)
         elif answer.retryable or isinstance(answer, CredentialsError):

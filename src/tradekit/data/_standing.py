@@ -97,7 +97,7 @@ class SourceHealth:
         if meter is None:
             return cls(budget=Budget(can), symbols_per_call=each)
         if meter.budget is None:  # else another manager asks the same source
-            meter.budget = Budget(can)
+            meter.budget = Budget(can, meter.calls)
         return cls(budget=meter.budget, symbols_per_call=each, meter=meter, counted=meter.calls)
 
     def read(self, now: datetime) -> Budget:
