@@ -165,7 +165,7 @@ def test_a_call_that_its_caller_leaves_has_ended():
 
     asyncio.run(main())
     assert [(call["answered"], call["faults"]) for call in told] == [(0, [])]
-    assert counted(manager) == {"asked": 1, "requests": 1}
+    assert counted(manager) == {"asked": 1, "cancelled": 1, "requests": 1}
 
 
 def test_a_source_that_turned_slower_is_asked_first_again_once_that_is_known():

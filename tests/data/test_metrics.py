@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
+import pytest
 
-from tradekit import Bars, Fetched, FixedClock, SourceError
+from tradekit import Bars, Fetched, FixedClock, SourceError, UsageError
 from tradekit.data._metrics import Metrics
 
 NOW = datetime(2024, 3, 8, 15, tzinfo=UTC)
@@ -26,6 +27,7 @@ def test_everything_begins_at_nothing_and_is_named_all_the_same():
         "asked": 0,
         "answered": 0,
         "unanswered": 0,
+        "cancelled": 0,
         "memory_hits": 0,
         "disk_hits": 0,
         "shared": 0,
@@ -62,12 +64,29 @@ def test_questions_are_counted_by_symbol_and_a_hit_is_asked_and_answered():
         "asked": 3 + 4,
         "answered": 3 + 2,
         "unanswered": 2,
+        "cancelled": 0,
         "memory_hits": 3,
         "disk_hits": 1,
         "shared": 2,
         "stale": 1,
         "requests": 9,
     }
+
+
+@pytest.mark.parametrize(
+    ("end", "counter"), [(asyncio.CancelledError, "cancelled"), (UsageError, "unanswered")]
+)
+def test_what_was_asked_is_answered_unanswered_or_cancelled(end, counter):
+    metrics = Metrics(CLOCK)
+
+    async def leave():
+        raise end("by its caller")
+
+    with pytest.raises(end):
+        asyncio.run(metrics.counted(3, leave()))
+    plain = metrics.plain([], 0)
+    assert plain["asked"] == plain[counter] == 3
+    assert plain["answered"] + plain["unanswered"] + plain["cancelled"] == 3
 
 
 def test_calls_and_comparisons_are_counted_by_source():

@@ -17,7 +17,8 @@ from .._core.request import Fetched
 log = logging.getLogger("tradekit.data")
 
 OnCall = Callable[[dict[str, Any]], None]
-_QUESTIONS = ("asked", "answered", "unanswered", "memory_hits", "disk_hits", "shared", "stale")
+_ENDS = ("answered", "unanswered", "cancelled")  # of what was asked
+_QUESTIONS = ("asked", *_ENDS, "memory_hits", "disk_hits", "shared", "stale")
 
 
 @attrs.define(eq=False)
@@ -92,7 +93,13 @@ class Metrics:
         """
         with self._lock:
             self._questions["asked"] += symbols
-        fetched = await answer
+        try:
+            fetched = await answer
+        except BaseException as error:
+            ended = "unanswered" if isinstance(error, Exception) else "cancelled"
+            with self._lock:
+                self._questions[ended] += symbols
+            raise
         stale = sum(bars.stale_since is not None for bars in fetched.bars.values())
         with self._lock:
             self._questions["answered"] += len(fetched.bars)
