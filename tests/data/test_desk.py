@@ -123,7 +123,7 @@ def test_who_loses_our_trust_loses_it_for_what_is_kept_too(clock):
     source = Counting(clock)
     manager = manager_of(source, cache_duration=HOUR)
     assert manager.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
-    manager.trusted = ["b"]
+    manager.trusted = ["yahoo"]
     assert not manager.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
     manager.trusted = None
     clock.move_to(NOW + timedelta(minutes=16))  # beyond what it takes to settle
@@ -362,7 +362,7 @@ def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
     source = Counting(clock)
     manager = manager_of(source)
     manager.blocking.fetch("SPY", "5Min", 60)
-    source.clock = source.market.clock = manager.clock = again = ReplayClock(NOW - 9 * HOUR)
+    source.clock = source.market.clock = manager._clock = again = ReplayClock(NOW - 9 * HOUR)
     for part in (manager._desk, manager._panel, manager._panel.book):
         part._clock = again
     bars = manager.blocking.fetch("SPY", "5Min", 60)

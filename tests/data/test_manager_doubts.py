@@ -143,6 +143,83 @@ def test_over_a_weekend_it_is_the_answer_that_grows_old(clock):
     assert fetch(manager).stale_since == datetime(2024, 3, 8, 22, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("timeframe", ["5Min", "1Day"])
+def test_where_nothing_newer_can_exist_the_last_answer_stands_in_however_old(clock, timeframe):
+    source = Vendor("a", clock)
+    manager = manager_of(source, max_stale=CLOSE)
+    friday = datetime(2024, 3, 8, 21, 1, tzinfo=UTC)
+    clock.move_to(friday)
+    manager.blocking.fetch("SPY", timeframe, 60)
+    source.up = False
+    for monday in (
+        datetime(2024, 3, 10, 12, tzinfo=UTC),
+        datetime(2024, 3, 11, 13, 31, tzinfo=UTC),
+    ):
+        clock.move_to(monday)
+        bars = manager.blocking.fetch("SPY", timeframe, 60)
+        assert (bars.stale_since, bars.trusted_for_entries) == (friday, False)
+    clock.move_to(datetime(2024, 3, 11, 20, 6, tzinfo=UTC))
+    with pytest.raises(NoDataError):
+        manager.blocking.fetch("SPY", timeframe, 60)
+
+
+def test_who_wants_more_bars_than_are_known_gets_those_when_nobody_answers(clock):
+    source = Vendor("a", clock)
+    manager = manager_of(source, max_stale=HOUR)
+    known = fetch(manager, 100)
+    source.up = False
+    clock.move_to(NOW + CLOSE)
+    bars = fetch(manager, 101)
+    assert (len(bars), bars.stale_since) == (100, NOW + CLOSE)
+    np.testing.assert_array_equal(bars.close, known.close)
+
+
+def test_bars_of_the_past_stand_in_marked_when_nobody_answers(clock):
+    source = Vendor("a", clock)
+    manager, evening = manager_of(source, max_stale=CLOSE), NOW - 24 * HOUR
+
+    def ask(end):
+        return asyncio.run(manager.fetch_many(["SPY"], "5Min", 100, end=end))["SPY"]
+
+    known = ask(evening)
+    newest = fetch(manager, 100)
+    source.up = False
+    clock.move_to(NOW + HOUR)
+    bars = ask(evening)
+    assert (bars.stale_since, bars.trusted_for_entries) == (NOW, False)
+    np.testing.assert_array_equal(bars.close, known.close)
+    earlier = ask(NOW - HOUR)  # the newest bars reach back to that end
+    np.testing.assert_array_equal(earlier.close, newest.close[: len(earlier)])
+    assert (earlier[-1].close_time, earlier.stale_since) == (NOW - HOUR, NOW)
+    with pytest.raises(NoDataError):
+        ask(NOW + HOUR - 2 * CLOSE)  # bars are missing for longer than they may be
+    manager.max_stale = None
+    with pytest.raises(NoDataError):
+        ask(evening)
+
+
+def test_an_answer_is_trusted_as_soon_as_its_source_is(clock):
+    manager = manager_of(Vendor("a", clock), Vendor("b", clock), trusted=["b"])
+    doubted = fetch(manager)
+    assert not doubted.trusted_for_entries
+    again = fetch(manager)
+    assert (again.trusted_for_entries, again is fetch(manager)) == (False, True)
+    manager.trusted = ["a"]
+    assert fetch(manager).trusted_for_entries
+    assert manager.metrics()["requests"] == 1
+
+
+def test_what_a_source_told_in_quarantine_is_not_trusted_after_it(clock):
+    source = Vendor("a", clock)
+    manager = manager_of(source)
+    manager.health()
+    manager._panel.book.quarantine("a", timedelta(minutes=1), "the odd one out")
+    assert not fetch(manager).trusted_for_entries
+    clock.move_to(NOW + timedelta(minutes=2))
+    assert not fetch(manager).trusted_for_entries
+    assert manager.metrics()["requests"] == 1
+
+
 def test_what_a_source_told_that_is_shown_to_be_wrong_is_forgotten(clock):
     first, second, third = (Vendor(name, clock) for name in "abc")
     first.factor = 1.05

@@ -128,6 +128,86 @@ def test_a_past_that_ends_within_a_bar_is_asked_for_once_and_of_the_same_source(
     assert second.asked == []
 
 
+class Running(ReplayClock):
+    """It goes on with each look, as the machine's does."""
+
+    def now(self):
+        self.move_to(self.at + timedelta(microseconds=20))
+        return super().now()
+
+
+def test_an_end_of_a_moment_ago_is_the_newest_while_the_clock_runs_on():
+    clock = Running(NOW)
+    source = Vendor(clock)
+    manager = manager_of(source, max_stale=timedelta(hours=1))
+    first = fetch(manager, end=clock.now())
+    assert (len(first), first[-1].close_time) == (100, NOW)
+    assert fetch(manager, end=clock.now()) is first
+    assert manager.blocking.fetch("SPY", "5Min", 100) is first
+    assert len(source.asked) == 1
+    source.up = False
+    clock.move_to(NOW + 2 * CLOSE)
+    assert fetch(manager, end=clock.now()).stale_since == NOW + CLOSE
+
+
+def test_an_end_since_which_any_of_the_symbols_may_have_a_newer_bar_is_over(clock):
+    source = Vendor(clock)
+    manager, evening = manager_of(source), datetime(2024, 3, 8, 21, 1, tzinfo=UTC)
+    clock.move_to(evening + timedelta(hours=12))
+    manager.blocking.fetch_many(["SPY"], "5Min", 100, end=evening)
+    assert source.asked[-1].end is None
+    manager.blocking.fetch_many(["SPY", "BTC/USD"], "5Min", 100, end=evening)
+    assert source.asked[-1].end == datetime(2024, 3, 8, 21, tzinfo=UTC)
+
+
+def test_ends_within_one_bar_are_one_question(clock):
+    source = Vendor(clock)
+    manager = manager_of(source)
+    for seconds in (0, 1, 299):
+        end = NOW - timedelta(days=1) + timedelta(seconds=seconds)
+        assert fetch(manager, end=end)[-1].close_time == NOW - timedelta(days=1)
+    assert len(source.asked) == 1
+
+
+def test_more_bars_of_a_past_serve_whoever_wants_fewer(clock):
+    source = Vendor(clock)
+    manager = manager_of(source)
+    many = fetch(manager, 100, end=NOW - timedelta(days=1))
+    assert fetch(manager, 70, end=NOW - timedelta(days=1)) == many[-70:]
+    assert len(source.asked) == 1
+
+
+def test_settled_raw_bars_of_the_past_are_asked_for_once(clock):
+    source = Vendor(clock)
+    manager = manager_of(source, adjustment="raw")
+    bars = fetch(manager, end=NOW - timedelta(days=1))
+    clock.move_to(NOW + timedelta(days=30))
+    again = fetch(manager, end=NOW - timedelta(days=1))
+    assert again is bars
+    assert again.trusted_for_entries
+    manager.cache_duration = timedelta(0)
+    fetch(manager, end=NOW - timedelta(days=1))
+    assert len(source.asked) == 2
+
+
+def test_a_long_answer_lives_on_while_fewer_bars_are_wanted_and_makes_nobody_elses_longer(clock):
+    source = Vendor(clock)
+    manager = manager_of(source, adjustment="raw")
+    symbols = ["SPY", "QQQ", "IWM"]
+    manager.blocking.fetch("SPY", "1Min", 2_000)
+    for _ in range(3):
+        clock.move_to(clock.at + timedelta(minutes=1))
+        source.asked.clear()
+        manager.blocking.fetch_many(symbols, "1Min", 100)
+    (ends,) = source.asked
+    assert (set(ends.symbols), ends.start is not None) == (set(symbols), True)
+    source.asked.clear()
+    assert manager.blocking.fetch("SPY", "1Min", 2_000)[-1].close_time == clock.at
+    assert source.asked == []
+    manager.blocking.fetch_many([*symbols, "XLK"], "1Min", 100)
+    assert [(request.symbols, request.limit) for request in source.asked] == [(("XLK",), 100)]
+
+
 @pytest.mark.parametrize("count", [1, 20, 100])
 def test_as_many_bars_as_are_asked_for_end_now_though_one_completes_meanwhile(clock, count):
     class Slow(Vendor):

@@ -114,3 +114,13 @@ def test_what_is_known_for_good_but_does_not_do_is_asked_for_as_a_whole():
     assert raw.stretches(request, NOW, timedelta(minutes=15)) == ()
     (whole,) = Parts(request, {"A": raw}, timedelta(minutes=15), NOW).questions()
     assert whole.request == request
+
+
+def test_one_answer_is_continued_as_a_whole_though_fewer_are_wanted():
+    long = Known("a", bars("A", (0, 70)), NOW)
+    request = BarsRequest(("A", "B"), "5Min", limit=10, end=CLOSE)
+    parts = Parts(request, {"A": long}, timedelta(minutes=15), NOW)
+    new, end = parts.questions()
+    assert (new.request.symbols, new.request.limit) == (("B",), 10)
+    assert (end.request.start, end.request.limit) == (at(67), None)
+    assert parts.whole(end, "A", bars("A", (67, 78))) == bars("A", (8, 78))

@@ -1,4 +1,4 @@
-"""Answers that are still the newest."""
+"""Answers that may be given again."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from .._core.bars import Bars
-from .._core.clock import to_ns
-from ._checks import next_close
+from .._core.clock import from_ns, to_ns
+from ._known import unsettled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_NEVER = 2**63 - 1
+NEVER = 2**63 - 1
+_FRAMES = 8  # that are kept ready of one answer, by their lengths
 
 
 @attrs.define(eq=False)
@@ -34,35 +35,68 @@ class Entry:
         How many were asked for; fewer came where there are no more.
     stored : datetime
         Aware moment of the question.
-    delay : timedelta
-        How late the source is at best.
     settle : timedelta
-        How long an answer may be trusted without another look.
+        How long after its close the source may still correct a bar.
+    renewed : int
+        When the source can have a newer bar, nanoseconds since 1970 UTC; never for the past.
     checked : bool
         Whether it was held against another source's.
-    is_past : bool
-        Whether no newer bar belongs to it, however late it is.
+    is_doubtful : bool
+        Whether no trade should be opened on it, whoever is trusted.
+    is_for_good : bool
+        Whether nothing can change it any more.
     """
 
     giver: str
     bars: Bars
     asked: int
     stored: datetime
-    delay: timedelta
     settle: timedelta = timedelta(minutes=15)
+    renewed: int = NEVER
     checked: bool = False
-    is_past: bool = False
-    renewed: int = attrs.field(init=False)
-    _frame: pd.DataFrame | None = attrs.field(default=None, init=False)
+    is_doubtful: bool = False
+    is_for_good: bool = False
+    _had_settled: bool = attrs.field(init=False)
+    _twin: Entry | None = attrs.field(default=None, init=False)
+    _frames: dict[int, pd.DataFrame] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        # When the source can have a newer bar.
-        delay = self.delay // timedelta(microseconds=1) * 1_000
-        self.renewed = _NEVER if self.is_past else next_close(self.bars) + delay
+        close = from_ns(self.bars.close_time[-1])
+        self._had_settled = close + unsettled(self.bars.timeframe, self.settle) <= self.stored
 
-    def untrusted(self) -> Entry:
-        """Give the same answer as one that no trade should be opened on."""
-        return attrs.evolve(self, bars=self.bars._replace(trusted_for_entries=False))
+    def will_do(self, limit: int, now: datetime, lasting: timedelta) -> bool:
+        """Tell whether it can be given again, instead of asking anew.
+
+        Parameters
+        ----------
+        limit : int
+            How many bars are wanted.
+        now : datetime
+            Aware.
+        lasting : timedelta
+            How long an answer is kept at most, unless it is for good; zero keeps nothing.
+        """
+        kept = timedelta(0) if self.is_for_good else now - self.stored
+        return limit <= self.asked and kept < lasting and to_ns(now) < self.renewed
+
+    def is_beyond_settle(self, now: datetime) -> bool:
+        """Tell whether it may have been corrected since.
+
+        Parameters
+        ----------
+        now : datetime
+            Aware.
+        """
+        return not self._had_settled and now - self.stored > self.settle
+
+    def vouched(self, trusted: bool) -> Entry:
+        """Give the same answer, saying whether trades may be opened on it."""
+        if self.bars.trusted_for_entries == trusted:
+            return self
+        if self._twin is None:
+            bars = self.bars._replace(trusted_for_entries=trusted)
+            self._twin = attrs.evolve(self, bars=bars)
+        return self._twin
 
     def newest(self, limit: int) -> Bars:
         """Give the newest so many bars."""
@@ -70,19 +104,21 @@ class Entry:
 
     def frame(self, limit: int) -> pd.DataFrame:
         """Give them as a frame that its owner may write into."""
-        if self._frame is None:
-            self._frame = self.bars.to_frame()
-        frame = self._frame
-        return (frame if limit >= len(frame) else frame.iloc[-limit:]).copy()
+        most = min(limit, len(self.bars))
+        if (frame := self._frames.get(most)) is None:
+            if len(self._frames) >= _FRAMES:
+                self._frames.clear()
+            frame = self._frames[most] = self.newest(most).to_frame()
+        return frame.copy()
 
 
 class BarsCache:
-    """Bars of many questions, in memory, each until a newer bar is due.
+    """The last answers to many questions, in memory.
 
     Parameters
     ----------
     size : int
-        At most so many questions; the one that was used longest ago goes first.
+        At most so many; the one that was used longest ago goes first.
     """
 
     def __init__(self, size: int = 2_000) -> None:
@@ -93,56 +129,27 @@ class BarsCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: Hashable, limit: int, now: datetime, lasting: timedelta) -> Entry | None:
-        """Find an answer that has at least so many bars and is not out of date.
+    def get(self, key: Hashable, now: datetime) -> Entry | None:
+        """Find the last answer, out of date or not.
 
         Parameters
         ----------
         key : hashable
             What was asked for.
-        limit : int
-            How many bars.
         now : datetime
             Aware.
-        lasting : timedelta
-            How long an answer is kept at most.
 
         Returns
         -------
         Entry or None
-            None when the source must be asked.
+            None where there never was one; one from the future is none, as a replay may begin anew.
         """
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None or limit > entry.asked:
-                return None
-            # An answer from the future is none: a replay may begin anew.
-            if not (entry.stored <= now < entry.stored + lasting and to_ns(now) < entry.renewed):
+            if entry is None or entry.stored > now:
                 return None
             self._entries.move_to_end(key)
             return entry
-
-    def last(self, key: Hashable, limit: int, now: datetime) -> Entry | None:
-        """Find the last answer of so many bars, out of date or not; one of the future is none.
-
-        Parameters
-        ----------
-        key : hashable
-            What was asked for.
-        limit : int
-            How many bars.
-        now : datetime
-            Aware.
-
-        Returns
-        -------
-        Entry or None
-            None where there never was one.
-        """
-        with self._lock:
-            entry = self._entries.get(key)
-        known = entry is not None and limit <= entry.asked and entry.stored <= now
-        return entry if known else None
 
     def put(self, key: Hashable, entry: Entry) -> None:
         """Keep an answer.

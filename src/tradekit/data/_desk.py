@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,23 +11,24 @@ import attrs
 from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
-from .._core.clock import Clock, from_ns
+from .._core.clock import Clock, from_ns, to_ns
 from .._core.errors import NoDataError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.timeframe import Timeframe
 from ._archive import Archive
-from ._cache import BarsCache, Entry
+from ._cache import NEVER, BarsCache, Entry
 from ._checks import next_close
 from ._failover import Failover
 from ._flights import Flights
 from ._inquiry import Inquiry
 from ._known import Known, unsettled
+from ._ledger import running
 from ._live import listen
 from ._panel import Panel
 from ._parts import asked_of
 from ._stream import follow
 from ._terms import Terms
-from ._window import calendar_of, newest_from
+from ._window import calendar_of, last_close, newest_from
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
@@ -35,10 +36,10 @@ _GRACE = 0.5  # seconds for an answer, or its error, to come from another caller
 # Bars to ask for at least: from fewer cannot be seen how many a tape skips, nor who is right.
 _TELLING = 60
 _COMPARABLE = 3
-_MANY = 2_000
 _SERIES, _WINDOWS = 2_000, 500  # that are remembered
+_MICROSECOND = timedelta(microseconds=1)
 
-Key = tuple[str, Timeframe, str]
+Key = tuple[str, Timeframe, str, datetime | None]
 Answers = dict[str, Bars | SourceError]
 
 
@@ -65,55 +66,20 @@ class Desk:
         self._newest, self._past = BarsCache(_SERIES), BarsCache(_WINDOWS)
         self._flights: Flights[BarsRequest, Bars | SourceError] = Flights()
 
-    def kept(self, key: Key, limit: int, terms: Terms) -> Entry | None:
+    def kept(self, symbol: str, timeframe: Timeframe, limit: int, terms: Terms) -> Entry | None:
         """Find an answer that is still the newest, and will do."""
-        return self._found(self._newest, key, limit, terms)
+        entry = self._found((symbol, timeframe, terms.adjustment, None), limit, terms)
+        if entry:
+            self._panel.metrics.memory_hit()
+        return entry
 
-    async def newest(
-        self,
-        symbols: Sequence[str],
-        timeframe: Timeframe,
-        limit: int,
-        terms: Terms,
-    ) -> Fetched:
-        """Give the newest bars of symbols, each asked for once however many want it now.
-
-        Parameters
-        ----------
-        symbols : sequence of str
-            Whose.
-        timeframe : Timeframe
-            Length of the bars.
-        limit : int
-            How many.
-        terms : Terms
-            At what cost.
-
-        Returns
-        -------
-        Fetched
-            Every symbol.
-        """
-
-        async def fly(names: tuple[str, ...]) -> Answers:
-            most = self._most(names, timeframe, limit, terms)
-            asked = BarsRequest(names, timeframe, limit=most, adjustment=terms.adjustment)
-            return await self._fetch(asked, terms, limit)
-
-        if not symbols:
-            return Fetched()
-        # Who wants ten bars shares the question of who wants twenty.
-        most = max(limit, _TELLING)
-        request = BarsRequest(symbols, timeframe, limit=most, adjustment=terms.adjustment)
-        return _newest(await self._counted(request, terms, fly), limit)
-
-    async def past(self, request: BarsRequest, terms: Terms) -> Fetched:
-        """Give bars of the past, each symbol's asked for once however many want it now.
+    async def many(self, request: BarsRequest, terms: Terms) -> Fetched:
+        """Give bars of many symbols: the newest where none has closed since the end, else the past.
 
         Parameters
         ----------
         request : BarsRequest
-            With an end that is over.
+            With a limit, and with an end or without.
         terms : Terms
             At what cost.
 
@@ -122,26 +88,37 @@ class Desk:
         Fetched
             Every symbol.
         """
-        wanted = request.limit
-        request = attrs.evolve(request, limit=wanted and max(wanted, _TELLING))
+        asked = attrs.evolve(request, end=await self._over(request))
+        answers = await self._kept_or_asked(asked, terms)
+        if asked.end is None and (end := await self._over(request)):
+            # A bar has closed meanwhile: it came too, or has cost the oldest one its place.
+            unlike = tuple(s for s, bars in answers.bars.items() if not _fits(bars, request, end))
+            if unlike:
+                past = attrs.evolve(request, symbols=unlike, end=end)
+                answers = _updated(answers, await self._kept_or_asked(past, terms))
+        return answers
 
-        async def fly(names: tuple[str, ...]) -> Answers:
-            failover = await self._ask(asked_of(request, names), terms, wanted=wanted)
-            self._keep_past(failover, terms)
-            return {**failover.bars, **failover.result().failures}
+    async def fetch(self, request: BarsRequest, terms: Terms) -> Fetched:
+        """Give bars that are not at hand, each symbol's asked for once however many want it now.
 
-        questions = {each: each.symbols[0] for each in _each(request)}
-        kept = {
-            symbol: entry.bars
-            for each, symbol in questions.items()
-            if (entry := self._found(self._past, each, wanted or 1, terms))
-        }
-        self._panel.metrics.memory_hit(len(kept))
-        if missing := tuple(symbol for symbol in request.symbols if symbol not in kept):
-            fetched = await self._counted(asked_of(request, missing), terms, fly)
-        else:
-            fetched = Fetched()
-        return _newest(Fetched({**kept, **fetched.bars}, fetched.failures), wanted)
+        Parameters
+        ----------
+        request : BarsRequest
+            With a limit; for the newest bars without an end.
+        terms : Terms
+            At what cost.
+
+        Returns
+        -------
+        Fetched
+            Every symbol.
+        """
+        # Who wants ten bars shares the question of who wants twenty.
+        asked = attrs.evolve(request, limit=max(request.limit or 1, _TELLING))
+        answer = self._once(asked, terms, request.limit)
+        fetched = await self._panel.metrics.counted(len(request.symbols), answer)
+        bars = {symbol: _newest(each, request.limit) for symbol, each in fetched.bars.items()}
+        return attrs.evolve(fetched, bars=bars)
 
     def stream(
         self,
@@ -186,30 +163,45 @@ class Desk:
             settle=_SETTLE,
         )
 
-    async def _counted(
-        self,
-        request: BarsRequest,
-        terms: Terms,
-        fly: Callable[[tuple[str, ...]], Awaitable[Answers]],
-    ) -> Fetched:
-        asked = self._once(request, terms, fly)
-        return await self._panel.metrics.counted(len(request.symbols), asked)
+    async def _over(self, request: BarsRequest) -> datetime | None:
+        """Give the last close before an end that is over; None where no bar has closed since."""
+        now, end, timeframe = self._clock.now(), request.end, request.timeframe
+        if end is None or end >= now:
+            return None
+        await self._panel.ready(request.symbols)
+        calendars = [calendar_for(code) for code in set(map(calendar_of, request.symbols))]
+        if all(running(each, timeframe, to_ns(end))[1] > to_ns(now) for each in calendars):
+            return None
+        # All who mean the same bars ask for the same.
+        return max(last_close(each, timeframe, end) for each in calendars)
 
-    async def _once(
-        self,
-        request: BarsRequest,
-        terms: Terms,
-        fly: Callable[[tuple[str, ...]], Awaitable[Answers]],
-    ) -> Fetched:
+    async def _kept_or_asked(self, request: BarsRequest, terms: Terms) -> Fetched:
+        limit = request.limit or 1
+        kept = {
+            each.symbols[0]: entry.newest(limit)
+            for each in _each(request)
+            if (entry := self._found(_key(each), limit, terms))
+        }
+        self._panel.metrics.memory_hit(len(kept))
+        missing = tuple(symbol for symbol in request.symbols if symbol not in kept)
+        fetched = await self.fetch(asked_of(request, missing), terms) if missing else Fetched()
+        bars = kept | fetched.bars
+        return Fetched({s: bars[s] for s in request.symbols if s in bars}, fetched.failures)
+
+    async def _once(self, request: BarsRequest, terms: Terms, wanted: int | None) -> Fetched:
         """Share each symbol's question with all who ask it now, in whatever thread and loop."""
         own: set[BarsRequest] = set()
 
         async def flown(asked: tuple[BarsRequest, ...]) -> dict[BarsRequest, Bars | SourceError]:
             own.update(asked)
             # Another's question may have been answered since these were looked for.
-            kept = {each: entry.bars for each in asked if (entry := self._at_hand(each, terms))}
+            kept = {
+                each: entry.bars
+                for each in asked
+                if (entry := self._found(_key(each), each.limit or 1, terms))
+            }
             rest = tuple(symbol for each in asked if each not in kept for symbol in each.symbols)
-            answers: Answers = await fly(rest) if rest else {}
+            answers = await self._fetch(asked_of(request, rest), terms, wanted) if rest else {}
             return {each: kept.get(each) or answers[each.symbols[0]] for each in asked}
 
         # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
@@ -225,41 +217,17 @@ class Desk:
             {symbol: answer for each, answer in shared.items() for symbol in each.symbols}
         )
 
-    async def _fetch(self, request: BarsRequest, terms: Terms, wanted: int) -> Answers:
-        """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
-        failover = await self._ask(request, terms, self._remembered(request, wanted), wanted)
+    async def _fetch(self, request: BarsRequest, terms: Terms, wanted: int | None) -> Answers:
+        """Ask, and keep the answers; an old one may stand in for a failure."""
+        known = self._remembered(request) if request.end is None else {}
+        failover = await self._ask(request, terms, known, wanted)
         for symbol in failover.lasting:
-            self._newest.put(_key(request, symbol), self._entry(failover, symbol, terms))
+            self._keep(failover, symbol, terms)
         failures = {
             symbol: self._stale(symbol, failover, terms) or failure
             for symbol, failure in failover.result().failures.items()
         }
         return {**failover.bars, **failures}
-
-    def _most(self, symbols: Sequence[str], timeframe: Timeframe, limit: int, terms: Terms) -> int:
-        """Tell how many bars to ask for: as many as are known, for only their end travels."""
-        now = self._clock.now()
-        keys = [(symbol, timeframe, terms.adjustment) for symbol in symbols]
-        known = [entry.asked for key in keys if (entry := self._newest.last(key, 1, now))]
-        return max(limit, _TELLING, *(asked for asked in known if asked <= _MANY))
-
-    def _keep_past(self, failover: Failover, terms: Terms) -> None:
-        """Keep what can no longer be corrected."""
-        lasting = failover.lasting
-        for question in _each(failover.request):
-            symbol, end = question.symbols[0], question.end
-            if end is not None and symbol in lasting:
-                entry = attrs.evolve(self._entry(failover, symbol, terms), is_past=True)
-                if end + unsettled(question.timeframe, entry.settle) <= failover.now:
-                    self._past.put(question, entry)
-
-    def _entry(self, failover: Failover, symbol: str, terms: Terms) -> Entry:
-        giver, bars = failover.answered_by[symbol], failover.bars[symbol]
-        can, checked = self._panel.source(giver).capabilities, terms.cross_check == "always"
-        limit, wanted = failover.request.limit or 0, failover.wanted or 0
-        # Where fewer came than were asked for, nobody has looked for more than were wanted.
-        asked = limit if len(bars) >= limit > 0 else max(wanted, len(bars))
-        return Entry(giver, bars, asked, failover.now, can.delay, can.settle, checked)
 
     async def _ask(
         self,
@@ -275,51 +243,89 @@ class Desk:
             self._past.forget(giver)
         return failover
 
-    def _found(self, cache: BarsCache, key: Hashable, limit: int, terms: Terms) -> Entry | None:
-        """Find an answer that lasts, and say whether it is still to be trusted."""
-        now = self._clock.now()
-        entry = cache.get(key, limit, now, terms.cache_duration)
-        if entry is None or (terms.cross_check == "always" and not entry.checked):
+    def _keep(self, failover: Failover, symbol: str, terms: Terms) -> None:
+        """Keep an answer: if it is the newest, or of a past that can no longer be corrected."""
+        giver, bars, request = failover.answered_by[symbol], failover.bars[symbol], failover.request
+        can, is_past = self._panel.source(giver).capabilities, request.end is not None
+        if request.end and request.end + unsettled(request.timeframe, can.settle) > failover.now:
+            return
+        entry = Entry(
+            giver,
+            bars,
+            # Where fewer came than were asked for, nobody has looked for more than were wanted.
+            asked=max(failover.wanted or 0, len(bars)),
+            stored=failover.now,
+            settle=can.settle,
+            renewed=NEVER if is_past else next_close(bars) + can.delay // _MICROSECOND * 1_000,
+            checked=terms.cross_check == "always",
+            is_doubtful=self._is_doubtful(failover, symbol),
+            is_for_good=is_past and bars.adjustment == "raw",
+        )
+        self._cache(request).put(_key(asked_of(request, (symbol,))), entry)
+
+    def _is_doubtful(self, failover: Failover, symbol: str) -> bool:
+        """Whether no trade should be opened on an answer, whoever is trusted then."""
+        bars, giver = failover.bars[symbol], failover.answered_by[symbol]
+        is_sound = bars.stale_since is None and symbol not in failover.unconfirmed
+        return not (is_sound and self._inquiry.trusts(giver, None))
+
+    def _found(self, key: Key, limit: int, terms: Terms) -> Entry | None:
+        """Find an answer that lasts, and say whether it is to be trusted."""
+        cache, now = self._newest if key[-1] is None else self._past, self._clock.now()
+        entry = cache.get(key, now)
+        if entry is None or not entry.will_do(limit, now, terms.cache_duration):
             return None
-        if not entry.bars.trusted_for_entries:
-            return entry
-        fresh = now - entry.stored <= entry.settle
-        trusted = fresh and self._inquiry.trusts(entry.giver, terms.trusted)
-        return entry if trusted else entry.untrusted()
+        if terms.cross_check == "always" and not entry.checked:
+            return None
+        doubtful = entry.is_doubtful or entry.is_beyond_settle(now)
+        return entry.vouched(not doubtful and self._inquiry.trusts(entry.giver, terms.trusted))
 
-    def _at_hand(self, question: BarsRequest, terms: Terms) -> Entry | None:
-        if question.end is not None:
-            return self._found(self._past, question, question.limit or 1, terms)
-        return self.kept(_key(question, question.symbols[0]), question.limit or 1, terms)
-
-    def _remembered(self, request: BarsRequest, wanted: int) -> dict[str, Known]:
-        """Give what is known of the newest bars, though they are out of date."""
-        now = self._clock.now()
-        known = {}
-        for symbol in request.symbols:
-            if entry := self._newest.last(_key(request, symbol), wanted, now):
-                whole = len(entry.bars) >= (request.limit or 1) and not entry.bars.dropped
-                known[symbol] = Known(entry.giver, entry.bars, entry.stored, is_complete=whole)
+    def _remembered(self, request: BarsRequest) -> dict[str, Known]:
+        """Give what is known of series, though it is out of date."""
+        now, known = self._clock.now(), {}
+        for each in _each(request):
+            if entry := self._cache(each).get(_key(each), now):
+                is_whole = len(entry.bars) >= (request.limit or 1) and not entry.bars.dropped
+                known[each.symbols[0]] = Known(
+                    entry.giver, entry.bars, entry.stored, is_complete=is_whole
+                )
         return known
 
     def _stale(self, symbol: str, failover: Failover, terms: Terms) -> Bars | None:
         """Give the newest bars that anybody has, marked, where they are not too old."""
-        known, behind = failover.known.get(symbol), failover.behind.get(symbol)
-        if terms.max_stale is None or (known is None and behind is None):
+        if terms.max_stale is None:
             return None
-        held = [(known.giver, known.bars)] if known else []
-        giver, bars = max([*held, *([behind] if behind else [])], key=_last_close)
-        since = from_ns(next_close(bars)) + self._panel.source(giver).capabilities.delay
-        if since > failover.now and known:  # nothing newer can be there: it is the answer that aged
-            since = known.since
-        if failover.now - since > terms.max_stale:
+        request, now = asked_of(failover.request, (symbol,)), failover.now
+        end = min(request.end or now, now)
+        found = [
+            (bars, known)
+            for known in self._held(request, failover)
+            if len(bars := known.bars.until(end))
+        ]
+        if not found:
             return None
-        newest = bars[-(failover.request.limit or len(bars)) :]
+        bars, known = max(found, key=lambda each: (int(each[0].close_time[-1]), len(each[0])))
+        close = from_ns(next_close(bars))
+        due = close + self._panel.source(known.giver).capabilities.delay
+        is_newest = close > end or due > now  # there is nothing newer: it is the answer that ages
+        if not is_newest and now - due > terms.max_stale:
+            return None
+        since = known.since if is_newest else due
+        newest = _newest(bars, request.limit)
         return newest._replace(stale_since=since, trusted_for_entries=False)
 
+    def _held(self, request: BarsRequest, failover: Failover) -> list[Known]:
+        """Give all that is known of a symbol's bars, whoever told it."""
+        symbol = request.symbols[0]
+        both = {request, attrs.evolve(request, end=None)}  # the newest may reach back to that end
+        held = [self._remembered(each).get(symbol) for each in both]
+        held.append(failover.known.get(symbol))
+        if behind := failover.behind.get(symbol):
+            held.append(Known(*behind, failover.now))
+        return [known for known in held if known and known.giver not in failover.expelled]
 
-def _last_close(answer: tuple[str, Bars]) -> int:
-    return int(answer[1].close_time[-1])
+    def _cache(self, question: BarsRequest) -> BarsCache:
+        return self._newest if question.end is None else self._past
 
 
 def _comparably_long_before(request: BarsRequest) -> datetime:
@@ -343,16 +349,18 @@ def _held_up(symbol: str, seconds: float) -> NoDataError:
     )
 
 
-def _newest(fetched: Fetched, limit: int | None) -> Fetched:
+def _newest(bars: Bars, limit: int | None) -> Bars:
     """Give no more bars than are wanted."""
-    if limit is None:
-        return fetched
-    bars = {s: each[-limit:] if len(each) > limit else each for s, each in fetched.bars.items()}
-    return Fetched(bars, fetched.failures)
+    return bars if limit is None or len(bars) <= limit else bars[-limit:]
 
 
-def _key(request: BarsRequest, symbol: str) -> Key:
-    return symbol, request.timeframe, request.adjustment
+def _fits(bars: Bars, request: BarsRequest, end: datetime) -> bool:
+    """Whether bars are as many as are wanted, and complete by an end."""
+    return len(bars) >= (request.limit or 1) and int(bars.close_time[-1]) <= to_ns(end)
+
+
+def _key(question: BarsRequest) -> Key:
+    return question.symbols[0], question.timeframe, question.adjustment, question.end
 
 
 def _each(request: BarsRequest) -> list[BarsRequest]:
@@ -365,3 +373,7 @@ def _sorted(answers: Answers) -> Fetched:
     bars = {s: answer for s, answer in answers.items() if isinstance(answer, Bars)}
     failures = {s: answer for s, answer in answers.items() if isinstance(answer, SourceError)}
     return Fetched(bars, failures)
+
+
+def _updated(answers: Fetched, newer: Fetched) -> Fetched:
+    return _sorted({**answers.failures, **answers.bars, **newer.failures, **newer.bars})

@@ -79,7 +79,7 @@ class Inquiry:
         if self._archive is not None:  # which took its time
             left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
             in_time = attrs.evolve(terms, timeout=left)
-        before = {**on_disk, **(known or {})}
+        before = {**(known or {}), **on_disk}
         failover = await self._panel.ask(request, in_time, known=before, wanted=wanted)
         givers = {symbol: each.giver for symbol, each in on_disk.items()}
         self._panel.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
@@ -107,8 +107,9 @@ class Inquiry:
         return allowed and not self._panel.book.is_quarantined(giver)
 
     async def _on_disk(self, request: BarsRequest, known: Mapping[str, Known]) -> dict[str, Known]:
-        """Look there for what memory does not know."""
-        rest = tuple(symbol for symbol in request.symbols if symbol not in known)
+        """Look there for what memory does not know, or not all of."""
+        enough = {symbol for symbol, each in known.items() if each.is_complete}
+        rest = tuple(symbol for symbol in request.symbols if symbol not in enough)
         if self._archive is None or not rest:
             return {}
         asked = asked_of(request, rest)

@@ -26,28 +26,30 @@ from ._cache import Entry
 from ._desk import Desk
 from ._lineup import lineup_of
 from ._panel import Panel
+from ._regimes import checked_seed
 from ._second_opinion import TOLERANCE
 from ._secret import Secret
-from ._terms import SETTINGS, CrossCheck, Terms, Unconfirmed, change
+from ._terms import CrossCheck, OnTerms, Terms, Unconfirmed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger("tradekit.data")
-_MEANWHILE = 2  # bars that may complete before an answer comes
 
 
-class MultiSourceDataManager:
+class MultiSourceDataManager(OnTerms):
     """Correct bars while providers fail: sources are asked in turn until an answer is sound.
 
     An answer counts when its prices are adjusted as asked and possible, its bars lie on the
     session's grid and within the window, and its newest is the one that the calendar expects; one
-    that may be wrong gives way to a better one. Six attempts are made over the sources within one
-    deadline; beside one that is later than usual the next is asked too, if its budget spares it.
+    that may be wrong gives way to a better one. Up to six attempts are made (two a source where
+    there are more than three) within one deadline; beside one that is later than usual the next is
+    asked too, if its budget spares it.
 
     Each symbol's bars come from one source, which they name; nothing is spliced. Bars are kept
     until the next one is due; then their source is asked for what is missing, and for all of them
-    where it has rewritten history. Who asks for the same at once shares one question.
+    where it has rewritten history. Who asks for the same at once shares one question. All settings
+    but sources, clock, callbacks, ``disk_cache`` and ``seed`` may be changed at any time.
 
     Parameters
     ----------
@@ -70,24 +72,26 @@ class MultiSourceDataManager:
         Called with a dict as each call for bars ends: ``time``, ``source``, how many ``symbols``,
         how many ``answered``, ``seconds``, ``hedged`` (beside a late one), ``faults`` by word.
     max_errors_before_disable : int
-        After so many failed calls in a row a source is left alone for ``cool_down``; then one call
-        tries it. An unknown symbol is no failure. May be changed at any time, as most others.
+        After so many questions in a row that it failed, however many attempts each took, a source
+        is left alone for ``cool_down``; then one call tries it. An unknown symbol is no failure.
     cache_duration : timedelta
-        How long an answer is kept in memory at most.
+        How long a question is answered from memory at most, but for settled raw bars of the past,
+        which cannot change; zero always asks.
     cool_down : timedelta, optional
         How long a disabled source is left alone; twice as long after each try that fails, up to an
         hour. None leaves it alone until `reset_data_source`.
     cross_check : {"off", "sampled", "always"}
-        Which answers are held against another source's: none, one in twenty, or all. The odd one of
-        three is wrong, and its source quarantined for ``cool_down``: asked last, and not trusted.
+        Which answers are held against another source's: none, those to one question in twenty with
+        all its symbols, or all. The odd one of three is wrong, and its source quarantined for
+        ``cool_down``: asked last, and not trusted.
     unconfirmed : {"flag", "refuse"}
         What becomes of an answer that differs from another while no third decides, or, where all
         are checked, that nobody else could tell of: it is not trusted, or no answer.
     tolerance : float
         Median difference of closes, as a fraction, from which on two sources differ.
     max_stale : timedelta, optional
-        How long the newest bars may have been out of date to stand in, marked with
-        ``stale_since``, when nobody answers. Usually they never do.
+        How long bars may have been out of date to stand in, marked with ``stale_since``, when
+        nobody answers; those than which nothing newer can exist always may. Usually none do.
     trusted : sequence of str, optional
         Whose answers are good enough to open a trade on, as they say in ``trusted_for_entries``;
         all by default. Stale and contested answers never are.
@@ -105,7 +109,7 @@ class MultiSourceDataManager:
     Raises
     ------
     UsageError
-        When a source is none, or a number or duration is not above zero.
+        When a source is none, or a number or duration is not above zero (or above ten years).
 
     Examples
     --------
@@ -118,7 +122,7 @@ class MultiSourceDataManager:
     (100, 'simulated', 100.0)
     """
 
-    _terms: Terms
+    last_failure: NoDataError | None = None
 
     def __init__(
         self,
@@ -144,19 +148,32 @@ class MultiSourceDataManager:
     ) -> None:
         keys = Secret.of(alpaca_key), Secret.of(alpaca_secret)
         del alpaca_key, alpaca_secret  # nobody who looks at this frame sees them
-        lineup, self.clock = lineup_of(sources, keys, clock)
-        self.adjustment, self.timeout, self.max_stale = adjustment, timeout, max_stale
-        self.max_errors_before_disable = max_errors_before_disable
-        self.cache_duration, self.cool_down, self.trusted = cache_duration, cool_down, trusted
-        self.cross_check, self.unconfirmed, self.tolerance = cross_check, unconfirmed, tolerance
-        self.last_failure: NoDataError | None = None
-        self._panel = Panel(lineup, self.clock, on_change, on_call)
-        self._desk = Desk(self._panel, self.clock, seed, Archive.of(disk_cache))
+        lineup, self._clock = lineup_of(sources, keys, clock)
+        self._panel = Panel(lineup, self._clock, on_change, on_call)
+        self._sources = self._panel.names
+        self._terms = Terms(
+            adjustment=adjustment,
+            timeout=timeout,
+            max_errors_before_disable=max_errors_before_disable,
+            cool_down=cool_down,
+            cache_duration=cache_duration,
+            max_stale=max_stale,
+            cross_check=cross_check,
+            unconfirmed=unconfirmed,
+            tolerance=tolerance,
+            trusted=trusted,
+        )
+        self._desk = Desk(self._panel, self._clock, checked_seed(seed), Archive.of(disk_cache))
         self._unanswered: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
         names = self._panel.names if hasattr(self, "_panel") else ()  # it may be half made
         return f"MultiSourceDataManager({', '.join(names)})"
+
+    @property
+    def clock(self) -> Clock:
+        """Who says what time it is."""
+        return self._clock
 
     @property
     def blocking(self) -> Blocking[MultiSourceDataManager]:
@@ -183,8 +200,8 @@ class MultiSourceDataManager:
         """
         asked = symbol, Timeframe(timeframe)
         try:
-            entry = self._kept(symbol, timeframe, limit)
-            frame = entry.frame(limit) if entry else (await self.fetch(*asked, limit)).to_frame()
+            entry = self._kept(*asked, limit)
+            frame = entry.frame(limit) if entry else (await self._ask(*asked, limit)).to_frame()
         except NoDataError as error:
             self.last_failure = error
             level = logging.DEBUG if asked in self._unanswered else logging.WARNING
@@ -216,17 +233,14 @@ class MultiSourceDataManager:
         NoDataError
             When no source could answer; ``causes`` has each source's reason.
         """
-        if entry := self._kept(symbol, timeframe, limit):
-            return entry.newest(limit)
-        names, length = (symbol,), Timeframe(timeframe)
-        return (await self._desk.newest(names, length, limit, self._terms))[symbol]
+        asked = symbol, Timeframe(timeframe)
+        entry = self._kept(*asked, limit)
+        return entry.newest(limit) if entry else await self._ask(*asked, limit)
 
     async def fetch_many(
         self, symbols: Sequence[str], timeframe: str, lookback: int, end: datetime | None = None
     ) -> Fetched:
         """Give the newest bars of many symbols, with one call to a source that serves many.
-
-        Symbols that the first source cannot answer go on to the next one.
 
         Parameters
         ----------
@@ -244,19 +258,9 @@ class MultiSourceDataManager:
         Fetched
             Every symbol, with its bars or a `NoDataError` that carries each source's reason.
         """
-        names, length = as_symbols(symbols), Timeframe(timeframe)
-        most = count(lookback, "a limit counts bars", "limit=300")
-        request = BarsRequest(names, length, limit=most, end=end, adjustment=self.adjustment)
-        if request.end is not None and request.end < self.clock.now():
-            return await self._desk.past(request, self._terms)
-        asked = most if request.end is None else most + _MEANWHILE
-        kept = {s: entry.newest(asked) for s in names if (entry := self._kept(s, length, asked))}
-        missing = [symbol for symbol in names if symbol not in kept]
-        fetched = await self._desk.newest(missing, length, asked, self._terms)
-        bars = kept | fetched.bars
-        if request.end is not None:
-            bars = {symbol: each.until(request.end)[-most:] for symbol, each in bars.items()}
-        return Fetched({s: bars[s] for s in names if s in bars}, fetched.failures)
+        most = count(lookback, "a lookback counts bars", "lookback=300")
+        asked = BarsRequest(symbols, timeframe, limit=most, end=end, adjustment=self.adjustment)
+        return await self._desk.many(asked, self._terms)
 
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
         """Ask which symbols the sources propose; the first that proposes any is heard.
@@ -361,8 +365,8 @@ class MultiSourceDataManager:
         Returns
         -------
         dict
-            By symbol ``asked``, ``answered``, ``unanswered``, of these ``memory_hits``,
-            ``disk_hits`` (but for the end), ``shared`` with other callers and ``stale``; all
+            By symbol ``asked``, ``answered``, ``unanswered``, ``cancelled``, of these
+            ``memory_hits``, ``disk_hits`` (but for the end), ``shared`` with others, ``stale``; all
             ``requests`` to providers; and of each in ``sources`` its ``calls`` for bars, their
             ``symbols``, of these ``answered``, ``hedges``, ``faults`` by word, ``cross_checks``.
         """
@@ -383,18 +387,13 @@ class MultiSourceDataManager:
         """
         self._panel.reset(source)
 
-    def _kept(self, symbol: str, timeframe: str, limit: int) -> Entry | None:
+    def _kept(self, symbol: str, timeframe: Timeframe, limit: int) -> Entry | None:
         if not isinstance(symbol, str):
             hint = "fetch_many(symbols, timeframe, lookback)"
             raise UsageError("one symbol at a time", got=repr(symbol), hint=hint)
         most = count(limit, "a limit counts bars", "limit=300")
-        key = symbol, Timeframe(timeframe), self.adjustment
-        if entry := self._desk.kept(key, most, self._terms):
-            self._panel.metrics.memory_hit()
-        return entry
+        return self._desk.kept(symbol, timeframe, most, self._terms)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in SETTINGS:  # wrong ones are refused at once
-            change(self, name, value)
-        else:
-            super().__setattr__(name, value)
+    async def _ask(self, symbol: str, timeframe: Timeframe, limit: int) -> Bars:
+        asked = BarsRequest(symbol, timeframe, limit=limit, adjustment=self.adjustment)
+        return (await self._desk.fetch(asked, self._terms))[symbol]

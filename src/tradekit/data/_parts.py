@@ -29,6 +29,13 @@ def asked_of(request: BarsRequest, symbols: tuple[str, ...]) -> BarsRequest:
     return request if symbols == request.symbols else attrs.evolve(request, symbols=symbols)
 
 
+def _continued(request: BarsRequest, known: Known) -> BarsRequest:
+    """Ask for no fewer bars than one answer had: a short question does not forget a long one."""
+    if known.covered or request.limit is None:
+        return request
+    return attrs.evolve(request, limit=max(request.limit, len(known.bars)))
+
+
 @attrs.frozen
 class Part:
     """One question.
@@ -68,7 +75,9 @@ class Parts:
         self, request: BarsRequest, known: Mapping[str, Known], settle: timedelta, now: datetime
     ) -> None:
         self._request, self._known = request, known
-        found = {s: each.stretches(request, now, settle) for s, each in known.items()}
+        found = {
+            s: each.stretches(_continued(request, each), now, settle) for s, each in known.items()
+        }
         self._stretches = {symbol: each for symbol, each in found.items() if each}
         self._answers: dict[str, dict[Stretch, Bars]] = defaultdict(dict)
 
@@ -89,7 +98,7 @@ class Parts:
         parts += [self._inner(symbols, each) for each, symbols in inner.items()]
         if ends:
             first = min(each.start for each in ends.values())
-            asked = attrs.evolve(self._request, symbols=tuple(ends), start=first)
+            asked = attrs.evolve(self._request, symbols=tuple(ends), start=first, limit=None)
             parts.append(Part(asked, ends))
         return parts
 
@@ -131,7 +140,7 @@ class Parts:
         joined = known.joined([(each, answers[each]) for each in stretches])
         if known.covered and len(joined) < limit and self._request.start is None:
             raise rewritten(bars, f"{len(joined)} bars, as it trades seldom: there may be more")
-        return joined[-limit:]
+        return joined[-(_continued(self._request, known).limit or 0) :]
 
     def _inner(self, symbols: Iterable[str], stretch: Stretch) -> Part:
         start, end = stretch.start, stretch.end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Any, Generic, Literal, NoReturn, TypeVar, get_args, overload
 
 import attrs
 
@@ -13,10 +13,14 @@ from .._core.errors import UsageError
 from .._core.figures import count, duration, within
 from .._core.request import Asked
 from .._core.words import words
+from ._lineup import USUAL
 from ._second_opinion import TOLERANCE
 
 CrossCheck = Literal["off", "sampled", "always"]
 Unconfirmed = Literal["flag", "refuse"]
+T = TypeVar("T")
+
+_LONGEST = timedelta(days=3_650)
 
 
 def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
@@ -34,14 +38,15 @@ class Terms:
     timeout : timedelta
         How long it may take.
     max_errors_before_disable : int
-        Failed calls in a row until a source is disabled.
+        Questions in a row that a source fails, however many attempts each takes, until it is
+        disabled.
     cool_down : timedelta, optional
         For how long it is then left alone at first; None means until it is reset.
     cache_duration : timedelta
-        How long the newest bars are kept at most; zero keeps nothing.
+        How long an answer is given again at most; zero always asks.
     max_stale : timedelta, optional
-        How long bars may have been out of date to stand in when nobody answers; None means that
-        they never do.
+        How long bars may have been out of date to stand in when nobody answers; where there can be
+        no newer ones they always may. None means that they never do.
     cross_check : {"off", "sampled", "always"}
         Which answers are held against another source's.
     unconfirmed : {"flag", "refuse"}
@@ -87,35 +92,65 @@ class Terms:
             raise UsageError("no such trusted", expected=expected, got=got, hint=hint)
 
 
-SETTINGS = frozenset(field.name for field in attrs.fields(Terms))
+_SETTINGS = tuple(field.name for field in attrs.fields(Terms))
 _changing = threading.Lock()
 
 
-def change(owner: object, name: str, value: object) -> None:
-    """Change one of the settings that an object has as attributes, and its ``_terms`` with it.
+class Setting(Generic[T]):
+    """One of the terms, as an attribute of whoever answers on them."""
 
-    Parameters
-    ----------
-    owner : object
-        Whose.
-    name : str
-        Which.
-    value : object
-        What it is from now on.
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
-    Raises
-    ------
-    UsageError
-        When it cannot be; then nothing has changed.
-    """
-    held = vars(owner)
-    with _changing:  # two threads may change two of them
-        terms = attrs.evolve(held.get("_terms") or Terms(), **{name: value})
-        held |= {"_terms": terms, name: getattr(terms, name)}
+    @overload
+    def __get__(self, owner: None, kind: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, owner: OnTerms, kind: type) -> T: ...
+    def __get__(self, owner: OnTerms | None, kind: type) -> Any:
+        return self if owner is None else getattr(owner._terms, self._name)
+
+    def __set__(self, owner: OnTerms, value: T) -> None:
+        with _changing:  # two threads may change two of them
+            changed: dict[str, Any] = {self._name: value}
+            owner._terms = attrs.evolve(owner._terms, **changed)
+
+
+class OnTerms:
+    """Whoever answers on terms that may be changed at any time; what cannot be changes nothing."""
+
+    adjustment, timeout = Setting[Asked](), Setting[timedelta]()
+    max_errors_before_disable, cool_down = Setting[int](), Setting[timedelta | None]()
+    cache_duration, max_stale = Setting[timedelta](), Setting[timedelta | None]()
+    cross_check, unconfirmed = Setting[CrossCheck](), Setting[Unconfirmed]()
+    tolerance, trusted = Setting[float](), Setting[Sequence[str] | None]()
+    _terms: Terms
+    _sources: tuple[str, ...]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, Terms):
+            _refuse_strangers(value.trusted or (), (*self._sources, *USUAL))
+        elif not name.startswith("_") and not hasattr(type(self), name):
+            expected, hint = ", ".join(_SETTINGS), "manager.adjustment = 'raw'"
+            raise UsageError("no such setting", expected=expected, got=name, hint=hint)
+        super().__setattr__(name, value)
+
+    def __reduce__(self) -> NoReturn:
+        problem, got = f"a {type(self).__name__} cannot be copied", "a pickle or a copy"
+        raise UsageError(problem, got=got, hint="make one in each process")
+
+
+def _refuse_strangers(trusted: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse to trust who is no source: it would be nobody, in silence."""
+    if strangers := [name for name in trusted if name not in names]:
+        expected = " or ".join(map(repr, dict.fromkeys(names)))
+        raise UsageError("no such source to trust", expected=expected, got=repr(strangers))
 
 
 def _lasting(name: str, value: object) -> None:
-    duration(value, f"{name} is a duration", f"{name}=timedelta(minutes=1)")
+    problem, hint = f"{name} is a duration", f"{name}=timedelta(minutes=1)"
+    if duration(value, problem, hint) > _LONGEST:  # no calendar reaches so far
+        expected = f"{_LONGEST.days} days at most"
+        raise UsageError(problem, expected=expected, got=repr(value), hint=hint)
 
 
 def _among(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -76,6 +76,41 @@ def first_from(calendar: Calendar, timeframe: Timeframe, start: datetime) -> dat
     return from_ns(label if label < calendar.closes[row] else calendar.opens[row + 1])
 
 
+def last_close(calendar: Calendar, timeframe: Timeframe, moment: datetime) -> datetime:
+    """Find when what was complete at a moment became so: since then no bar has closed.
+
+    Parameters
+    ----------
+    calendar : Calendar
+        Of the exchange.
+    timeframe : Timeframe
+        Length of the bars.
+    moment : datetime
+        Aware.
+
+    Returns
+    -------
+    datetime
+        A close of the session's grid; the close of a session for bars of days and weeks. The moment
+        itself where the calendar does not reach back so far.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from tradekit._core.calendar import calendar_for
+    >>> for time in (datetime(2024, 3, 8, 15, 42, tzinfo=UTC), datetime(2024, 3, 11, tzinfo=UTC)):
+    ...     print(f"{last_close(calendar_for(), Timeframe('5Min'), time):%a %H:%M}")
+    Fri 15:40
+    Fri 21:00
+    """
+    now = to_ns(moment)
+    row = int(np.searchsorted(calendar.closes, now, side="right"))
+    opened = int(calendar.opens[row])
+    if timeframe.is_intraday and opened + timeframe.ns <= now:
+        return from_ns(now - (now - opened) % timeframe.ns)
+    return from_ns(calendar.closes[row - 1]) if row else moment
+
+
 def newest_from(calendar: Calendar, timeframe: Timeframe, due: datetime, count: int) -> datetime:
     """Find the label of the oldest of the newest bars that are complete at a moment.
 
