@@ -198,6 +198,20 @@ def test_bars_of_the_past_stand_in_marked_when_nobody_answers(clock):
         ask(evening)
 
 
+def test_who_waits_in_vain_for_another_callers_answer_gets_the_last_one(clock):
+    manager = manager_of(Vendor("a", clock), max_stale=HOUR)
+    known = fetch(manager)
+    clock.move_to(NOW + CLOSE)
+
+    async def is_held_up(*_):
+        raise TimeoutError
+
+    manager._desk._flights.share = is_held_up
+    bars = fetch(manager)
+    np.testing.assert_array_equal(bars.close, known.close)
+    assert (bars.stale_since, bars.trusted_for_entries) == (NOW + CLOSE, False)
+
+
 def test_an_answer_is_trusted_as_soon_as_its_source_is(clock):
     manager = manager_of(Vendor("a", clock), Vendor("b", clock), trusted=["b"])
     doubted = fetch(manager)

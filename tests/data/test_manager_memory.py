@@ -190,6 +190,30 @@ def test_settled_raw_bars_of_the_past_are_asked_for_once(clock):
     assert len(source.asked) == 2
 
 
+def test_raw_bars_of_the_past_that_are_not_all_there_are_asked_for_again(clock):
+    source = Vendor(clock)
+    manager = manager_of(source, adjustment="raw")
+    for bend in (without_a_row, lambda bars: bars[-70:], lambda bars: bars):
+        source.bend = bend
+        bars = fetch(manager, end=NOW - timedelta(days=1))
+        clock.move_to(clock.at + timedelta(minutes=6))
+    assert len(source.asked) == 3
+    assert len(bars) == 100
+
+
+def test_who_wants_more_than_memory_has_is_given_what_is_on_disk(clock, tmp_path):
+    source = Vendor(clock)
+    options = {"adjustment": "raw", "disk_cache": tmp_path / "bars.db"}
+    fetch(manager_of(source, **options), 300)
+    clock.move_to(NOW + CLOSE)
+    manager = manager_of(source, **options)
+    fetch(manager, 60)
+    clock.move_to(NOW + 2 * CLOSE)
+    source.asked.clear()
+    np.testing.assert_array_equal(fetch(manager, 300).close, truth(clock, 300).close)
+    assert [request.start is not None for request in source.asked] == [True]
+
+
 def test_a_long_answer_lives_on_while_fewer_bars_are_wanted_and_makes_nobody_elses_longer(clock):
     source = Vendor(clock)
     manager = manager_of(source, adjustment="raw")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tradekit import Timeframe
 from tradekit._core.calendar import calendar_for
 from tradekit._core.clock import from_ns, to_ns
-from tradekit.data._window import first_from, newest_from
+from tradekit.data._window import first_from, last_close, newest_from
 
 CODES = ("XNYS", "24/7")
 LENGTHS = ("1Min", "7Min", "30Min", "2Hour", "4Hour")
@@ -84,3 +84,28 @@ def test_more_bars_than_the_calendar_knows_begin_with_its_first():
     for timeframe in ("1Day", "1Week", "1Min"):
         first = newest_from(calendar_for(), Timeframe(timeframe), due, 10_000)
         assert first.date() == datetime(1928, 1, 2, tzinfo=UTC).date()
+
+
+def utc(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "moment", "closed"),
+    [
+        ("5Min", "2024-07-03T14:02", "2024-07-03T14:00"),
+        ("5Min", "2024-07-03T14:00", "2024-07-03T14:00"),
+        ("5Min", "2024-07-03T13:34:59", "2024-07-02T20:00"),  # the first bar still runs
+        ("1Hour", "2024-07-03T16:59", "2024-07-03T16:30"),
+        ("1Hour", "2024-07-04T15:00", "2024-07-03T17:00"),  # half a bar ended half a session
+        ("1Day", "2024-07-05T19:59", "2024-07-03T17:00"),
+        ("1Day", "2024-07-05T20:00", "2024-07-05T20:00"),
+        ("1Week", "2024-07-08T12:00", "2024-07-05T20:00"),
+    ],
+)
+def test_the_last_close_is_that_of_a_bar_of_the_grid(timeframe, moment, closed):
+    assert last_close(calendar_for(), Timeframe(timeframe), utc(moment)) == utc(closed)
+
+
+def test_before_the_calendar_begins_there_is_no_close():
+    assert last_close(calendar_for(), Timeframe("5Min"), utc("1900-01-01")) == utc("1900-01-01")

@@ -209,8 +209,9 @@ class Desk:
         try:
             shared = await self._flights.share(_each(request), flown, seconds)
         except TimeoutError:
-            return Fetched(
-                failures={symbol: _held_up(symbol, seconds) for symbol in request.symbols}
+            nobody = Failover(request, self._clock)
+            return _sorted(
+                {s: self._stale(s, nobody, terms) or _held_up(s, seconds) for s in request.symbols}
             )
         self._panel.metrics.shared(len(request.symbols) - len(own))
         return _sorted(
@@ -247,19 +248,20 @@ class Desk:
         """Keep an answer: if it is the newest, or of a past that can no longer be corrected."""
         giver, bars, request = failover.answered_by[symbol], failover.bars[symbol], failover.request
         can, is_past = self._panel.source(giver).capabilities, request.end is not None
+        is_doubtful, wanted = self._is_doubtful(failover, symbol), failover.wanted or 0
         if request.end and request.end + unsettled(request.timeframe, can.settle) > failover.now:
             return
         entry = Entry(
             giver,
             bars,
             # Where fewer came than were asked for, nobody has looked for more than were wanted.
-            asked=max(failover.wanted or 0, len(bars)),
+            asked=max(wanted, len(bars)),
             stored=failover.now,
             settle=can.settle,
             renewed=NEVER if is_past else next_close(bars) + can.delay // _MICROSECOND * 1_000,
             checked=terms.cross_check == "always",
-            is_doubtful=self._is_doubtful(failover, symbol),
-            is_for_good=is_past and bars.adjustment == "raw",
+            is_doubtful=is_doubtful,
+            is_for_good=is_past and not is_doubtful and _is_for_good(bars, wanted),
         )
         self._cache(request).put(_key(asked_of(request, (symbol,))), entry)
 
@@ -304,7 +306,7 @@ class Desk:
         ]
         if not found:
             return None
-        bars, known = max(found, key=lambda each: (int(each[0].close_time[-1]), len(each[0])))
+        bars, known = max(found, key=lambda each: (each[0].close_time[-1], len(each[0])))
         close = from_ns(next_close(bars))
         due = close + self._panel.source(known.giver).capabilities.delay
         is_newest = close > end or due > now  # there is nothing newer: it is the answer that ages
@@ -317,8 +319,8 @@ class Desk:
     def _held(self, request: BarsRequest, failover: Failover) -> list[Known]:
         """Give all that is known of a symbol's bars, whoever told it."""
         symbol = request.symbols[0]
-        both = {request, attrs.evolve(request, end=None)}  # the newest may reach back to that end
-        held = [self._remembered(each).get(symbol) for each in both]
+        newest = attrs.evolve(request, end=None)  # they may reach back to its end
+        held = [self._remembered(each).get(symbol) for each in (request, newest)]
         held.append(failover.known.get(symbol))
         if behind := failover.behind.get(symbol):
             held.append(Known(*behind, failover.now))
@@ -357,6 +359,12 @@ def _newest(bars: Bars, limit: int | None) -> Bars:
 def _fits(bars: Bars, request: BarsRequest, end: datetime) -> bool:
     """Whether bars are as many as are wanted, and complete by an end."""
     return len(bars) >= (request.limit or 1) and int(bars.close_time[-1]) <= to_ns(end)
+
+
+def _is_for_good(bars: Bars, wanted: int) -> bool:
+    """Whether settled bars are all that there will ever be, at prices that will not change."""
+    is_whole = len(bars) >= wanted and not bars.dropped and not bars.gap_before.any()
+    return is_whole and bars.adjustment == "raw"
 
 
 def _key(question: BarsRequest) -> Key:
