@@ -265,13 +265,16 @@ def test_a_file_that_another_process_locks_holds_nobody_up(clock, file):
     assert tried == [False, True, True, True]  # who was wrong is forgotten at last, fifty at a time
 
 
+# Nothing is written before the program has come to its end.
 ENDING = """
-import asyncio, sys
+import asyncio, sys, threading
 from datetime import UTC, datetime
 from tradekit import FixedClock
 from tradekit.data import MultiSourceDataManager, SimulatedSource
+from tradekit.data._archive import CREW
 source = SimulatedSource(clock=FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC)))
 manager = MultiSourceDataManager(sources=[source], disk_cache=sys.argv[1])
+CREW.send(threading.main_thread().join)
 asyncio.run(manager.fetch_many(["SPY", "QQQ"], "5Min", 60))
 """
 
