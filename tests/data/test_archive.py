@@ -153,6 +153,19 @@ def test_what_is_told_for_good_answers_alone_and_is_not_trusted(clock, file):
         assert (len(bars), bars.trusted_for_entries) == (78, up)
 
 
+def test_what_is_told_for_good_is_trusted_when_another_source_bears_it_out(clock, file):
+    second = Watched(clock)
+    second.name = "b"
+    end = datetime(2024, 3, 6, 21, tzinfo=UTC)
+    options = {"adjustment": "raw", "disk_cache": file}
+    for check, trusted in (("off", True), ("off", False), ("always", True)):
+        source = Watched(clock)
+        manager = MultiSourceDataManager(sources=[source, second], cross_check=check, **options)
+        bars = asyncio.run(manager.fetch_many(["SPY"], "5Min", 78, end=end))["SPY"]
+        assert bars.trusted_for_entries is trusted
+    assert not source.asked
+
+
 def test_who_is_asked_first_answers_and_not_whoever_answered_once(clock, file):
     past(Watched(clock), file, 6, 78, adjustment="raw")
     first, second = Watched(clock), Watched(clock)

@@ -229,7 +229,10 @@ class Desk:
         """Ask for the newest bars, and keep them; an old answer may stand in for a failure."""
         failover = await self._ask(request, terms, self._remembered(request, wanted), wanted)
         for symbol in failover.lasting:
-            self._newest.put(_key(request, symbol), self._entry(failover, symbol, terms))
+            entry = self._entry(failover, symbol, terms)
+            if symbol in failover.refused:
+                entry.renewed = 0  # it is no answer: only the next one is held against it
+            self._newest.put(_key(request, symbol), entry)
         failures = {
             symbol: self._stale(symbol, failover, terms) or failure
             for symbol, failure in failover.result().failures.items()
@@ -245,7 +248,7 @@ class Desk:
 
     def _keep_past(self, failover: Failover, terms: Terms) -> None:
         """Keep what can no longer be corrected."""
-        lasting = failover.lasting
+        lasting = failover.lasting - failover.refused
         for question in _each(failover.request):
             symbol, end = question.symbols[0], question.end
             if end is not None and symbol in lasting:
