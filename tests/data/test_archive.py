@@ -317,6 +317,7 @@ def test_what_is_kept_is_found_by_whoever_asks_for_some_of_it(clock, file):
         (BarsRequest("SPY", "5Min", start=NOW - timedelta(hours=1), **raw), True),
     ):
         assert bool(archive.known({"a": source}, request, NOW)) is known
+        assert not archive.known({"a-2": source}, request, NOW)  # another one of its name
 
 
 def test_without_a_file_nothing_is_written(clock, tmp_path, monkeypatch):

@@ -171,7 +171,7 @@ def test_a_split_that_is_told_late_is_seen_at_the_beginning():
 def test_of_an_answer_that_goes_on_only_the_stretch_is_read():
     known = pieces((0, 20), (30, 78))
     gap = Stretch(minute(17), minute(33), before=True)
-    answers = [(SAMPLE, bars(0, 9)), (gap, bars(10, 40))]
+    answers = [(SAMPLE, bars(0, 25)), (gap, bars(10, 40))]
     assert known.joined(answers) == bars(0, 78)
 
 

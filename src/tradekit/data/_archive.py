@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
@@ -51,7 +51,7 @@ class Archive:
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._store = BarsStore(path)
         self._steps: deque[Step] = deque()
-        self._is_sent = False  # whether somebody is on the way to write them
+        self._wrong: dict[str, None] = {}  # sources that could not be forgotten yet
         _finish_at_exit()  # which comes before the files are let go of, for they are open by now
 
     @classmethod
@@ -84,28 +84,26 @@ class Archive:
         now : datetime
             Aware.
         """
-        self._steps.extend([*expelled, *((*answer, now) for answer in answers)])
-        if self._steps and not self._is_sent:
-            self._is_sent = True
+        self._steps.extend([*self._wrong, *expelled, *((*answer, now) for answer in answers)])
+        if self._steps:
             CREW.send(self._write)
 
     def _write(self) -> None:
-        """Write what has come by now; where that cannot be, nobody waits for the rest in vain."""
-        self._is_sent = False
+        """Write all that has come by now; where that cannot be, nobody waits for the rest of it."""
         try:
-            while steps := [self._steps.popleft() for _ in range(min(len(self._steps), _AT_ONCE))]:
+            while steps := self._taken(_AT_ONCE):
                 ready = [step if isinstance(step, str) else _settled(*step) for step in steps]
-                if not self._store.change(step for step in ready if step is not None):
-                    self._give_up(steps)
-                    break
+                todo = [step for step in ready if step is not None]
+                if not todo or self._store.change(todo):
+                    self._wrong = {name: None for name in self._wrong if name not in todo}
+                else:  # answers can be had again, but who was wrong is to be forgotten all the same
+                    steps += self._taken(len(self._steps))
+                    self._wrong |= {step: None for step in steps if isinstance(step, str)}
         except Exception:
             log.exception("bars were not written to %s", self._store.path)
 
-    def _give_up(self, steps: Sequence[Step]) -> None:
-        """Answers can be had again; but who was wrong is to be forgotten as soon as that can be."""
-        steps = [*steps, *(self._steps.popleft() for _ in range(len(self._steps)))]
-        wrong = dict.fromkeys(step for step in steps if isinstance(step, str))
-        self._steps.extendleft(wrong)
+    def _taken(self, most: int) -> list[Step]:
+        return [self._steps.popleft() for _ in range(min(most, len(self._steps)))]
 
     def known(
         self, sources: Mapping[str, DataSource], request: BarsRequest, now: datetime
