@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import attrs
@@ -9,7 +14,7 @@ import pytest
 
 from tradekit import BarsRequest, DataSource, ReplayClock, SourceError
 from tradekit.data import MultiSourceDataManager, SimulatedSource
-from tradekit.data._archive import Archive
+from tradekit.data._archive import CREW, Archive
 
 NOW = datetime(2024, 3, 8, 18, tzinfo=UTC)
 
@@ -61,7 +66,12 @@ def manager_of(source, file, **options):
 
 
 def fetch(manager, count=60):
-    return asyncio.run(manager.fetch("SPY", "5Min", count))  # whose end waits for the disk
+    return asyncio.run(manager.fetch("SPY", "5Min", count))
+
+
+def written():
+    """Wait until all that was sent to the disk is there."""
+    CREW.send(int).result(10)
 
 
 def truth(clock, **window):
@@ -89,7 +99,7 @@ def test_after_a_restart_only_the_end_travels(clock, file):
 
 def test_of_the_past_only_a_sample_travels(clock, file):
     noon = datetime(2024, 3, 7, 16, tzinfo=UTC)
-    for start in (None, noon - timedelta(minutes=15)):
+    for start in (None, datetime(2024, 3, 6, 17, 30, tzinfo=UTC)):
         source = Watched(clock)
         fetched = asyncio.run(manager_of(source, file).fetch_many(["SPY"], "5Min", 60, end=noon))
         assert same(fetched["SPY"], truth(clock, limit=60, end=noon))
@@ -114,15 +124,14 @@ def test_between_what_is_known_only_the_gap_travels(clock, file, adjustment):
     # Tuesday, with the last three bars of Monday and the first three of Wednesday.
     first, last = (datetime(2024, 3, day, tzinfo=UTC) for day in (4, 6))
     gap = first + timedelta(hours=20, minutes=45), last + timedelta(hours=14, minutes=45)
-    assert source.windows == [gap]
+    begin = first + timedelta(hours=14, minutes=30)  # which shows that nothing was adjusted since
+    sample = [(begin, begin + timedelta(minutes=15))] if adjustment == "all" else []
+    assert source.windows == [gap, *sample]
     again = Watched(clock)
     assert past(again, file, 6, 3 * 78, adjustment=adjustment) == bars._replace(
         trusted_for_entries=again.asked != []
     )
-    # By now it is one piece; adjusted prices could have changed, and raw ones cannot.
-    assert [end - start for start, end in again.windows] == (
-        [] if adjustment == "raw" else [timedelta(minutes=15)]
-    )
+    assert again.windows == sample  # by now it is one piece
 
 
 def test_a_day_that_was_kept_before_a_split_is_not_joined_to_one_after_it(clock, file):
@@ -142,6 +151,19 @@ def test_what_is_told_for_good_answers_alone_and_is_not_trusted(clock, file):
         source.up = up
         bars = past(source, file, 6, 78, adjustment="raw")
         assert (len(bars), bars.trusted_for_entries) == (78, up)
+
+
+def test_what_is_told_for_good_is_trusted_when_another_source_bears_it_out(clock, file):
+    second = Watched(clock)
+    second.name = "b"
+    end = datetime(2024, 3, 6, 21, tzinfo=UTC)
+    options = {"adjustment": "raw", "disk_cache": file}
+    for check, trusted in (("off", True), ("off", False), ("always", True)):
+        source = Watched(clock)
+        manager = MultiSourceDataManager(sources=[source, second], cross_check=check, **options)
+        bars = asyncio.run(manager.fetch_many(["SPY"], "5Min", 78, end=end))["SPY"]
+        assert bars.trusted_for_entries is trusted
+    assert not source.asked
 
 
 def test_who_is_asked_first_answers_and_not_whoever_answered_once(clock, file):
@@ -197,18 +219,93 @@ def test_history_that_was_rewritten_is_asked_for_again_and_replaced(clock, file)
         assert len(source.asked) == questions
 
 
-@pytest.mark.parametrize(("adjustment", "last"), [("raw", "17:45"), ("all", None)])
-def test_what_may_yet_be_corrected_or_adjusted_is_not_kept(clock, file, adjustment, last):
+@pytest.mark.parametrize("adjustment", ["raw", "all"])
+def test_what_may_yet_be_corrected_is_not_kept(clock, file, adjustment):
     source = Watched(clock)
     fetch(manager_of(source, file, adjustment=adjustment))
+    written()
     asked = BarsRequest("SPY", "5Min", limit=60, adjustment=adjustment)
-    known = Archive(file).known({"a": source}, asked, NOW).get("SPY")
-    assert (known and f"{known.bars[-1].close_time:%H:%M}") == last
+    known = Archive(file).known({"a": source}, asked, NOW)["SPY"]
+    assert known.since == known.bars[-1].close_time == NOW - timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("adjustment", ["raw", "all"])
+def test_two_sources_of_one_name_do_not_meet_on_disk(clock, file, adjustment):
+    first, second = Watched(clock), Watched(clock)
+    second.factor, first.up = 1.004, False
+    options = {"disk_cache": file, "adjustment": adjustment}
+    for _ in range(2):
+        manager = MultiSourceDataManager(sources=[first, second], **options)
+        bars = fetch(manager)
+        np.testing.assert_allclose(bars.close, 1.004 * truth(clock, limit=60).close)
+        assert second.asked.pop().start is None  # nothing of it was kept
+    first.up = True
+    first.asked.clear()
+    fetch(MultiSourceDataManager(sources=[first, second], **options))
+    assert [request.start for request in first.asked] == [None]
+
+
+def test_a_weekend_makes_what_is_on_disk_no_newer(clock, file):
+    clock.move_to(datetime(2024, 3, 8, 22, tzinfo=UTC))
+    fetch(manager_of(Watched(clock), file))
+    clock.move_to(datetime(2024, 3, 10, 12, tzinfo=UTC))
+    source = Watched(clock)
+    source.up = False
+    since = datetime(2024, 3, 8, 21, tzinfo=UTC)
+    # Nothing newer can exist: it stands in however long ago it was told.
+    assert fetch(manager_of(source, file, max_stale=timedelta(minutes=1))).stale_since == since
+
+
+def test_a_file_that_another_process_locks_holds_nobody_up(clock, file):
+    fetch(manager_of(Watched(clock), file))
+    written()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        archive, bars = Archive(file), truth(clock, limit=60)
+        tried, change = [], archive._store.change
+        archive._store.change = lambda steps: tried.append(done := change(steps)) or done
+        gate = threading.Event()
+        CREW.send(gate.wait)
+        for number in range(120):  # a hundred and twenty answers, and one wait
+            archive.renew([f"s{number}"], [(bars, timedelta(minutes=15))], NOW)
+        gate.set()
+        written()
+        assert tried == [False]
+        other.execute("ROLLBACK")
+    archive.renew([], [], NOW)
+    written()
+    assert tried == [False, True, True, True]  # who was wrong is forgotten at last, fifty at a time
+
+
+# Nothing is written before the program has come to its end.
+ENDING = """
+import asyncio, sys, threading
+from datetime import UTC, datetime
+from tradekit import FixedClock
+from tradekit.data import MultiSourceDataManager, SimulatedSource
+from tradekit.data._archive import CREW
+source = SimulatedSource(clock=FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC)))
+manager = MultiSourceDataManager(sources=[source], disk_cache=sys.argv[1])
+CREW.send(threading.main_thread().join)
+asyncio.run(manager.fetch_many(["SPY", "QQQ"], "5Min", 60))
+"""
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_program_ends_when_its_answers_are_written_or_cannot_be(file, is_locked):
+    Archive(file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        if is_locked:
+            other.execute("BEGIN IMMEDIATE")
+        subprocess.run([sys.executable, "-c", ENDING, str(file)], check=True, timeout=60)
+        kept = other.execute("SELECT count(*) FROM series").fetchone()
+    assert kept == (0 if is_locked else 2,)
 
 
 def test_what_is_kept_is_found_by_whoever_asks_for_some_of_it(clock, file):
     source = Watched(clock)
     fetch(manager_of(source, file, adjustment="raw"))
+    written()
     archive = Archive(file)
     raw = {"adjustment": "raw"}
     for request, known in (
@@ -219,6 +316,7 @@ def test_what_is_kept_is_found_by_whoever_asks_for_some_of_it(clock, file):
         (BarsRequest("SPY", "5Min", start=NOW - timedelta(hours=1), **raw), True),
     ):
         assert bool(archive.known({"a": source}, request, NOW)) is known
+        assert not archive.known({"a-2": source}, request, NOW)  # another one of its name
 
 
 def test_without_a_file_nothing_is_written(clock, tmp_path, monkeypatch):

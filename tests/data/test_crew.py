@@ -23,6 +23,15 @@ def test_it_gives_what_the_work_gives_or_raises_what_it_raises():
     assert run(crew, lambda: "still there") == "still there"
 
 
+def test_one_alone_does_what_it_is_sent_in_order():
+    crew, done = Crew(1, "crew"), []
+    futures = [crew.send(lambda n=n: done.append(n)) for n in range(50)]
+    futures.append(crew.send(lambda: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        futures[-1].result(5)
+    assert done == [*range(50)]
+
+
 def test_no_more_than_its_size_work_at_once_and_all_is_done():
     crew, door = Crew(2, "pair"), threading.Barrier(2)
 

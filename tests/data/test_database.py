@@ -190,8 +190,9 @@ def stub(path):
     path.write_bytes(path.read_bytes()[:50])
 
 
-def other_tables(path):
-    raw(path, "CREATE TABLE series (x)")
+def other_version(path):
+    filled(path)
+    raw(path, "PRAGMA user_version = 4097")  # one bit that changed
 
 
 def missing_table(path):
@@ -211,7 +212,7 @@ def no_text(path):
 
 
 @pytest.mark.parametrize(
-    "damage", [garbage, truncated, stub, other_tables, missing_table, page_one, no_text]
+    "damage", [garbage, truncated, stub, other_version, missing_table, page_one, no_text]
 )
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(path, warnings, damage):
     damage(path)
@@ -290,6 +291,31 @@ def test_who_finds_damage_that_another_has_mended_takes_the_new_file(path, warni
     assert len(list(path.parent.glob("*corrupt-?"))) == 1
 
 
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError, IndexError])
+def test_what_cannot_be_read_is_damage(path, warnings, error):
+    def read(file):
+        if file.execute("SELECT name FROM series").fetchone():
+            raise error("no such thing")
+        return "nothing"
+
+    with closing(opened(path)) as database:
+        write(database)
+        assert database.read(read, None) == "nothing"
+    assert "no such thing" in warnings()[0]
+    assert path.with_name("bars.db.corrupt-1").is_file()
+
+
+def test_no_changed_bit_of_the_header_is_an_exception(path):
+    filled(path)
+    content = path.read_bytes()
+    for number in range(100):
+        changed = bytearray(content)
+        changed[number] ^= 128
+        path.write_bytes(changed)
+        with closing(opened(path)) as database:
+            assert len(names(database, [])) in (0, 2_000)
+
+
 def test_an_empty_file_is_a_new_one(path, warnings):
     path.touch()
     with closing(opened(path)) as database:
@@ -302,6 +328,7 @@ def test_an_empty_file_is_a_new_one(path, warnings):
     [
         ("PRAGMA user_version = 2", "version 2.*newer"),
         ("PRAGMA application_id = 7; CREATE TABLE mine (x)", "another program"),
+        ("PRAGMA application_id = 0; CREATE TABLE mine (x)", "another program"),
     ],
 )
 def test_a_file_of_a_newer_version_or_another_program_is_refused_untouched(path, script, words):

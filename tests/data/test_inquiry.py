@@ -8,7 +8,7 @@ import pytest
 
 from tradekit import BarsRequest, FixedClock
 from tradekit.data import SimulatedSource
-from tradekit.data._archive import Archive
+from tradekit.data._archive import CREW, Archive
 from tradekit.data._inquiry import Inquiry
 from tradekit.data._lineup import Lineup, chosen_sources
 from tradekit.data._panel import Panel
@@ -50,9 +50,20 @@ def test_a_disk_that_is_slow_holds_nobody_up(panel, tmp_path, monkeypatch):
     assert len(asyncio.run(main())) == 60
 
 
-def test_what_was_answered_is_on_disk_when_the_loop_has_ended(panel, tmp_path):
+def test_a_disk_that_cannot_be_read_is_said_once_and_holds_nobody_up(
+    panel, tmp_path, monkeypatch, caplog
+):
+    archive = Archive(tmp_path / "bars.db")
+    monkeypatch.setattr(archive, "known", lambda *asked: 1 / 0)
+    inquiry = Inquiry(panel, CLOCK, 0, archive)
+    assert [len(asked(inquiry)), len(asked(inquiry))] == [60, 60]
+    assert [record.getMessage() for record in caplog.records] == ["the disk cache cannot be read"]
+
+
+def test_what_was_answered_is_on_disk_soon(panel, tmp_path):
     archive = Archive(tmp_path / "bars.db")
     bars = asked(Inquiry(panel, CLOCK, 0, archive))
+    CREW.send(int).result(10)  # which comes after it
     source = panel.source("simulated")
     known = archive.known({"simulated": source}, REQUEST, CLOCK.now())["SPY"]
     assert known.bars.time.tolist() == bars.time[:-3].tolist()  # three are not settled

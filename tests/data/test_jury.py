@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import pytest
 
-from tradekit import Bars, BarsRequest, FixedClock, SourceError
+from tradekit import Bars, BarsRequest, Capabilities, FixedClock, SourceError
 from tradekit.data import MemorySource
 from tradekit.data._failover import Failover
 from tradekit.data._jury import Jury
@@ -59,19 +59,82 @@ def off_at_the_end():
     return told._replace(close=close, high=np.maximum(told.high, close))
 
 
-def held(request, **told):
+def held(request, events=None, doubted=(), settings=None, **told):
     """What becomes of a question to sources that have these bars."""
+    heard = [] if events is None else events
 
     async def main():
         makers = {
             name: lambda bars=bars: MemorySource(bars, clock=CLOCK) for name, bars in told.items()
         }
-        panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="always")
+        panel = Panel(Lineup(makers), CLOCK, heard.append)
+        terms = Terms(cross_check="always", **(settings or {}))
         failover = await panel.ask(request, terms)
+        failover.unconfirmed |= set(doubted)
         await Jury(panel, seed=0).judge(failover, terms, monotonic() + 8)
         return failover
 
     return asyncio.run(main())
+
+
+def contests(events):
+    return [(e.source, e.reason) for e in events if e.status == "contested"]
+
+
+def test_what_another_bears_out_or_a_third_decides_is_doubted_no_more():
+    right, wrong = bars(), bars(101.0)
+    assert held(REQUEST, a=[right], b=[right], doubted=["SPY"]).unconfirmed == set()
+    assert held(REQUEST, a=[right], b=[wrong], c=[right], doubted=["SPY"]).unconfirmed == set()
+    assert held(REQUEST, a=[wrong], b=[right], c=[right], doubted=["SPY"]).unconfirmed == set()
+    assert held(REQUEST, a=[right], doubted=["SPY"]).unconfirmed == {"SPY"}
+
+
+@pytest.mark.parametrize(("behind", "unconfirmed"), [(1, set()), (2, {"SPY"})])
+def test_who_has_not_the_newest_bars_does_not_bear_them_out(behind, unconfirmed):
+    class Late(MemorySource):
+        capabilities = Capabilities(delay=timedelta(minutes=15))
+
+        async def _fetch(self, request):
+            return {"SPY": bars()[: 5 - behind]}
+
+    async def main():
+        makers = {
+            "a": lambda: MemorySource([bars()], clock=CLOCK),
+            "b": lambda: Late(clock=CLOCK),
+        }
+        panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="always")
+        failover = await panel.ask(REQUEST, terms)
+        await Jury(panel, seed=0).judge(failover, terms, monotonic() + 8)
+        return failover.unconfirmed
+
+    assert asyncio.run(main()) == unconfirmed
+
+
+FOUR = ("AAPL", "DIA", "QQQ", "SPY")
+
+
+def test_that_nobody_else_could_tell_is_told_once_a_question():
+    events = []
+    request = attrs.evolve(REQUEST, symbols=FOUR)
+    failover = held(request, events, a=[bars(symbol=name) for name in FOUR], b=[bars()])
+    assert failover.unconfirmed == set(FOUR) - {"SPY"}
+    why = "nobody else could tell of AAPL, DIA and 1 more up to the newest bars"
+    assert contests(events) == [("a", why)]
+
+
+def test_that_two_differ_is_told_once_a_question():
+    events = []
+    request = attrs.evolve(REQUEST, symbols=FOUR)
+    told = {name: [bars(price, s) for s in FOUR] for name, price in (("a", 100.0), ("b", 101.0))}
+    assert held(request, events, **told).unconfirmed == set(FOUR)
+    why = "its prices of AAPL, DIA and 2 more differ from those of b, and no third decides"
+    assert contests(events) == [("a", why)]
+
+
+def test_of_two_who_are_right_the_one_that_is_trusted_answers():
+    told = {"a": [bars(101.0)], "b": [bars()], "c": [bars()]}
+    for trusted, giver in ((None, "b"), (("c",), "c"), (("a",), "b")):
+        assert held(REQUEST, settings={"trusted": trusted}, **told).answered_by == {"SPY": giver}
 
 
 def test_a_newest_price_that_differs_is_contested_though_all_others_agree():

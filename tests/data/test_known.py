@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tradekit import Bars, BarsRequest, SourceError
-from tradekit._core.clock import to_ns
+from tradekit._core.clock import from_ns, to_ns
 from tradekit.data._known import Known, Stretch
 
 SETTLE = timedelta(minutes=15)
@@ -59,6 +59,15 @@ def test_days_settle_within_a_day():
     assert found == (Stretch(at("2024-03-05T05:00")),)
 
 
+def test_adjusted_days_are_asked_for_as_a_whole_once_a_session():
+    days = np.array([f"2024-03-0{d}T05:00" for d in (1, 4, 5, 6, 7)], "M8[ns]")
+    p, request = np.ones(5), BarsRequest("SPY", "1Day", limit=6)
+    for adjustment, again in (("raw", (Stretch(at("2024-03-04T05:00")),)), ("all", None)):
+        told = Bars("SPY", "1Day", days, p, p, p, p, p, adjustment=adjustment)
+        known = Known("a", told, at("2024-03-08T03:00"))
+        assert known.stretches(request, at("2024-03-08T22:00"), SETTLE) == again
+
+
 def test_the_end_is_put_in_place():
     end = Stretch(at("2024-03-08T19:00"))
     assert KNOWN.joined([(end, bars(54, 66))]) == bars(0, 66)
@@ -103,7 +112,7 @@ def pieces(*ranges, adjustment="all"):
     known = rows([n for first, last in ranges for n in range(first, last)], adjustment=adjustment)
     starts = known.time[0] - ranges[0][0] * 300 * 10**9
     covered = [(int(starts + a * 300 * 10**9), int(starts + b * 300 * 10**9)) for a, b in ranges]
-    return Known("a", known, NEXT, tuple(covered))
+    return Known("a", known, from_ns(known.close_time[-1]), tuple(covered))
 
 
 def minute(number):
@@ -114,10 +123,14 @@ def stretches(*ranges, request=SESSION, **facts):
     return pieces(*ranges, **facts).stretches(request, NEXT, SETTLE)
 
 
+# The first three bars, which change with whatever is split or paid since.
+SAMPLE = Stretch(minute(0), minute(3), before=True, is_sample=True)
+
+
 def test_of_what_lies_between_only_the_gap_is_asked_for_with_three_bars_at_each_end():
     gap = Stretch(minute(17), minute(33), before=True)
-    assert stretches((0, 20), (30, 78)) == (gap,)
     assert stretches((0, 20), (30, 78), adjustment="raw") == (gap,)
+    assert stretches((0, 20), (30, 78)) == (SAMPLE, gap)
 
 
 def test_what_lacks_at_the_beginning_and_at_the_end_is_asked_for_apart():
@@ -129,21 +142,48 @@ def test_what_lacks_at_the_beginning_and_at_the_end_is_asked_for_apart():
 
 def test_settled_raw_prices_of_the_past_need_no_question_and_others_a_sample():
     assert stretches((0, 78), adjustment="raw") == ()
-    assert stretches((0, 78)) == (Stretch(minute(75)),)
+    assert stretches((0, 78)) == (SAMPLE,)
     newest = BarsRequest("SPY", "5Min", limit=78, adjustment="raw")
     since = Known("a", bars(0, 78, adjustment="raw"), NEXT)
     assert since.stretches(newest, at("2024-03-11T11:00"), SETTLE) is not None
 
 
+def test_of_adjusted_prices_on_disk_the_beginning_is_read_again_beside_the_end():
+    newest = BarsRequest("SPY", "5Min", start=minute(0))
+    assert stretches((0, 78), request=newest) == (SAMPLE, Stretch(minute(75)))
+    assert stretches((0, 78), request=newest, adjustment="raw") == (Stretch(minute(75)),)
+    assert stretches((0, 5), request=newest) is None  # too few for both
+
+
+def test_what_is_on_disk_is_settled_up_to_its_last_bar():
+    known = pieces((0, 40))
+    found = known.stretches(BarsRequest("SPY", "5Min", start=minute(0)), minute(42), SETTLE)
+    assert found == (SAMPLE, Stretch(minute(37)))
+
+
+def test_a_split_that_is_told_late_is_seen_at_the_beginning():
+    known = pieces((0, 78))
+    with pytest.raises(SourceError, match="rewritten"):
+        known.joined([(SAMPLE, bars(0, 3, price=0.5))])
+    assert known.joined([(SAMPLE, bars(0, 3))]) == bars(0, 78)
+
+
+def test_of_an_answer_that_goes_on_only_the_stretch_is_read():
+    known = pieces((0, 20), (30, 78))
+    gap = Stretch(minute(17), minute(33), before=True)
+    answers = [(SAMPLE, bars(0, 25)), (gap, bars(10, 40))]
+    assert known.joined(answers) == bars(0, 78)
+
+
 def test_answers_that_nothing_shows_to_fit_together_are_held_together():
     seam = Stretch(minute(37), minute(43), before=True)
-    assert stretches((0, 40), (40, 78)) == (seam,)
-    assert stretches((0, 40), (40, 78), adjustment="raw") == ()
+    assert stretches((0, 40), (40, 78), adjustment="raw") == (seam,)
+    assert stretches((0, 40), (40, 78)) == (SAMPLE, seam)
 
 
 def test_many_gaps_or_short_pieces_are_asked_for_as_a_whole():
-    assert stretches((0, 10), (20, 30), (40, 50), (60, 78)) is not None
-    assert stretches((0, 10), (15, 25), (30, 40), (45, 55), (60, 78)) is None
+    assert stretches((0, 10), (20, 30), (60, 78)) is not None
+    assert stretches((0, 10), (20, 30), (40, 50), (60, 78)) is None
     assert stretches((0, 20), (30, 35), (40, 78)) is None
 
 
@@ -162,7 +202,7 @@ def test_all_that_was_asked_for_makes_the_whole(cuts, touching, adjustment):
 
 
 def test_a_gap_whose_ends_are_told_otherwise_is_not_filled():
-    known, (gap,) = pieces((0, 20), (30, 78)), stretches((0, 20), (30, 78))
+    known, (_, gap) = pieces((0, 20), (30, 78)), stretches((0, 20), (30, 78))
     fresh = bars(17, 33)
     halved = bars(17, 33, price=0.5)
     for close in (
@@ -171,4 +211,4 @@ def test_a_gap_whose_ends_are_told_otherwise_is_not_filled():
     ):
         bent = fresh._replace(open=close, high=close, low=close, close=close)
         with pytest.raises(SourceError, match="rewritten"):
-            known.joined([(gap, bent)])
+            known.joined([(SAMPLE, bars(0, 3)), (gap, bent)])

@@ -111,6 +111,29 @@ def test_who_contradicts_itself_alone_is_trusted_when_it_tells_the_same_once_mor
         assert fetch(manager).trusted_for_entries is trusted  # as it was kept
 
 
+def test_where_it_is_refused_it_is_believed_as_well_when_it_tells_the_same_once_more(clock):
+    source = Vendor("a", clock)
+    manager = manager_of(source, adjustment="raw", unconfirmed="refuse")
+    fetch(manager)
+    source.factor = 0.5
+    clock.move_to(clock.at + CLOSE)
+    with pytest.raises(NoDataError, match="nobody bears out"):
+        fetch(manager)
+    # Nobody is served what was refused: it is asked for again, and is the same.
+    assert fetch(manager).trusted_for_entries
+
+
+def test_what_the_others_bear_out_is_trusted_after_a_quarantine(clock):
+    first, second, third = (Vendor(name, clock) for name in "abc")
+    first.factor = 1.02
+    terms = {"cross_check": "always", "cool_down": timedelta(minutes=1)}
+    for unconfirmed in ("flag", "refuse"):
+        manager = manager_of(first, second, third, unconfirmed=unconfirmed, **terms)
+        for _ in range(4):
+            assert fetch(manager).trusted_for_entries
+            clock.move_to(clock.at + CLOSE)
+
+
 def test_an_answer_that_praises_itself_is_not_believed(clock):
     saved = fetch(manager_of(Vendor("good", clock)))
     assert saved.trusted_for_entries

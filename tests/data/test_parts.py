@@ -52,8 +52,18 @@ def test_those_who_lack_the_same_are_asked_for_at_once():
     assert asked(parts) == {
         (None, CLOSE): ("E", "F"),
         (at(17), at(33)): ("A", "B"),
+        (at(0), at(3)): ("A", "B", "C", "D"),  # whose beginnings show that nothing was adjusted
         (at(37), CLOSE): ("C", "D"),  # D from earlier on than it needs
     }
+
+
+def test_beginnings_that_differ_are_asked_for_at_once():
+    parts = parts_of(limit=70, A=[(0, 60)], B=[(2, 60)], C=[(4, 60)], D=[(6, 60)])
+    assert asked(parts) == {(at(0), at(9)): tuple("ABCD"), (at(57), CLOSE): tuple("ABCD")}
+    samples, end = parts.questions()
+    for name, first in (("A", 0), ("D", 6)):
+        assert parts.whole(samples, name, bars(name, (0, 9))) is None
+        assert parts.whole(end, name, bars(name, (57, 78))) == bars(name, (first, 78))[-70:]
 
 
 def test_where_everybody_lacks_something_else_all_of_it_is_asked_for_at_once():
@@ -64,27 +74,29 @@ def test_where_everybody_lacks_something_else_all_of_it_is_asked_for_at_once():
 
 def test_an_answer_is_whole_when_all_its_parts_are_there():
     parts = parts_of(A=[(0, 20), (30, 60)])
-    gap, end = parts.questions()
+    gap, sample, end = parts.questions()
+    assert parts.whole(sample, "A", bars("A", (0, 3))) is None
     assert parts.whole(end, "A", bars("A", (57, 78))) is None
     assert parts.whole(gap, "A", bars("A", (17, 33))) == bars("A", (0, 78))
 
 
 def test_what_is_new_is_whole_as_it_comes():
     parts = parts_of(A=[], B=[(0, 60)])
-    new, end = parts.questions()
+    new, sample, end = parts.questions()
     assert parts.whole(new, "A", bars("A", (0, 78))) == bars("A", (0, 78))
+    assert parts.whole(sample, "B", bars("B", (0, 3))) is None
     assert parts.whole(end, "B", bars("B", (40, 78))) == bars("B", (0, 78))
 
 
 def test_one_symbol_of_a_question_can_be_asked_for_alone():
-    (end,) = parts_of(A=[(0, 60)], B=[(0, 60)]).questions()
+    _, end = parts_of(A=[(0, 60)], B=[(0, 60)]).questions()
     assert end.of("B").request.symbols == ("B",)
     assert end.of("B").stretches == end.stretches
 
 
 def test_an_error_is_the_symbols():
     parts = parts_of(A=[(0, 60)])
-    (end,) = parts.questions()
+    _, end = parts.questions()
     gone = SourceError("gone")
     with pytest.raises(SourceError) as caught:
         parts.whole(end, "A", gone)
@@ -93,7 +105,7 @@ def test_an_error_is_the_symbols():
 
 def test_nothing_where_something_is_known_is_another_history():
     parts = parts_of(A=[(0, 60)])
-    (end,) = parts.questions()
+    _, end = parts.questions()
     with pytest.raises(SourceError, match="rewritten the history of A") as caught:
         parts.whole(end, "A", NoDataError("nothing there"))
     assert caught.value.retryable

@@ -10,8 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradekit import Bars, BarsRequest, FixedClock, UsageError
+from tradekit._core.faults import PRICES
+from tradekit._core.resample import resample
 from tradekit.data import SimulatedSource
-from tradekit.data._second_opinion import TOLERANCE, Comparison, agree, compare, odd_one_out
+from tradekit.data._second_opinion import (
+    TOLERANCE,
+    Comparison,
+    agree,
+    compare,
+    odd_one_out,
+    reaches,
+)
 from tradekit.testing._provider_rows import Rows, bent, on_iex
 
 
@@ -37,11 +46,11 @@ def told(truth, rows):
 def test_what_differs_is_told_on_the_bars_that_both_have():
     # Common are 11, 12, 13 against 11.11, 12, 13: one percent, nothing, nothing.
     compared = compare(bars(10, 11, 12, 13), bars(11.11, 12, 13, 14, skip=1))
-    assert compared == Comparison(3, 0.0, pytest.approx(0.01), 0.0)
+    assert compared == Comparison(3, 0.0, 0.0, 0.0, 0.0, pytest.approx(0.01))
 
 
 def test_volume_is_not_compared():
-    assert compare(bars(10, 11), bars(10, 11, volume=[0, np.nan])) == Comparison(2, 0.0, 0.0, 0.0)
+    assert compare(bars(10, 11), bars(10, 11, volume=[0, np.nan])) == Comparison(2, *[0.0] * 5)
 
 
 def test_the_median_says_who_is_higher():
@@ -62,27 +71,68 @@ def test_an_adjustment_that_nobody_states_may_be_the_same():
     assert compare(bars(10, 11), bars(10, 11, adjustment="unknown")).largest == 0
 
 
+NEAR = {"common": 78, **dict.fromkeys(("median", "others", "most", "newest", "largest"), 0.0)}
+
+
 @pytest.mark.parametrize(
-    ("common", "median", "largest", "newest", "verdict"),
+    ("what", "whole", "sparse"),
     [
-        (2, 0.0, 0.0, 0.0, None),
-        (0, *[float("nan")] * 3, None),
-        (3, 0.002, 0.05, 0.01, True),
-        (3, -0.0021, 0.0021, 0.0, False),
-        (3, 0.0, 0.051, 0.0, False),
-        (3, 0.0, 0.0101, 0.0101, False),
-        (1, 0.0101, 0.0101, 0.0101, False),
+        ("median", 0.002, 0.002),
+        ("others", 0.002, 0.006),
+        ("most", 0.002, 0.010),
+        ("newest", 0.004, 0.010),
+        ("largest", 0.010, 0.050),
     ],
 )
-def test_who_agrees_does_so_in_the_median_the_newest_and_each_bar(
-    common, median, largest, newest, verdict
-):
-    assert agree(Comparison(common, median, largest, newest)) is verdict
+def test_who_agrees_does_so_in_every_respect(what, whole, sparse):
+    for is_sparse, most in ((False, whole), (True, sparse)):
+        for far, verdict in ((0.99 * most, True), (1.01 * most, False)):
+            assert agree(Comparison(**{**NEAR, what: far}, is_sparse=is_sparse)) is verdict
+
+
+def test_of_few_bars_only_the_newest_can_tell():
+    assert agree(Comparison(2, *[0.0] * 5)) is None
+    assert agree(Comparison(0, *[float("nan")] * 5)) is None
+    assert agree(Comparison(**{**NEAR, "common": 1, "newest": 0.0041})) is False
 
 
 def test_a_tolerance_can_be_chosen():
-    apart = Comparison(78, 0.004, 0.004, 0.004)
+    apart = Comparison(78, *[0.004] * 5)
     assert (agree(apart), agree(apart, 0.005)) == (False, True)
+
+
+def first_half_high(bars):
+    return {name: np.where(np.arange(78) < 38, 1.02, 1.0) for name in PRICES}
+
+
+def one_high(bars):
+    return {name: np.where(np.arange(78) == 40, 1.02, 1.0) for name in PRICES}
+
+
+def newest_high(bars):
+    return {name: np.where(np.arange(78) == 77, 1.005, 1.0) for name in PRICES}
+
+
+def wide(bars):
+    return {"high": 1.03, "low": 0.97}
+
+
+def opens_low(bars):
+    return {"open": bars.low / bars.open, "low": 0.99}
+
+
+@pytest.mark.parametrize("wrong", [first_half_high, one_high, newest_high, wide, opens_low])
+def test_a_part_that_is_wrong_is_seen(truth, wrong):
+    bent = {name: getattr(truth, name) * factor for name, factor in wrong(truth).items()}
+    assert agree(compare(truth, truth._replace(**bent))) is False
+
+
+def test_an_answer_that_ends_early_does_not_reach():
+    whole = bars(*range(10, 70))
+    assert [reaches(whole, whole[:n]) for n in (60, 59, 58, 0)] == [True, True, False, False]
+    assert reaches(whole[:58], whole)
+    sparse = whole._replace(feed="iex")
+    assert [reaches(whole, sparse[:n]) for n in (54, 53)] == [True, False]
 
 
 def test_without_common_bars_nothing_can_be_told():
@@ -97,9 +147,25 @@ def test_what_one_answer_alone_cannot_show_is_seen_beside_another(truth, fault):
 
 
 def test_the_feed_of_one_exchange_agrees(truth):
-    sparse = told(truth, on_iex(Rows.of(truth), truth.timeframe, seed=1))
+    sparse = told(truth, on_iex(Rows.of(truth), truth.timeframe, seed=1))._replace(feed="iex")
     assert len(sparse) <= len(truth)
     assert agree(compare(truth, sparse)) is True
+    assert reaches(truth, sparse)
+    assert reaches(sparse, truth)
+
+
+@pytest.mark.slow
+def test_bars_of_one_minute_in_four_agree_as_those_of_one_exchange(market_data):
+    rng = np.random.default_rng(0)
+    for file in (market_data / "bars/1m/yahoo-2026-03").glob("*.parquet"):
+        minutes = Bars.from_frame(pd.read_parquet(file), file.stem, "1Min", bad="drop")
+        minutes = minutes[int(np.flatnonzero(minutes.session >= 0)[0]) :]
+        kept = np.flatnonzero(rng.random(len(minutes)) < 0.25)
+        seen = {name: getattr(minutes, name)[kept] for name in ("time", *PRICES, "volume")}
+        whole = resample(minutes, "5Min", cut=True)
+        sparse = resample(minutes._replace(**seen), "5Min", cut=True)._replace(feed="iex")
+        for row in range(0, len(whole) - 78, 78):
+            assert agree(compare(whole[row : row + 78], sparse)) is True
 
 
 @given(

@@ -153,6 +153,18 @@ def test_what_is_adjusted_otherwise_is_not_taken_for_one(store):
     assert get(store, 0, 20).gaps == ()
 
 
+def test_steps_are_taken_in_order_and_all_or_none(store):
+    mine, yours = minutes(range(9), source="me"), minutes(range(9), source="you")
+    assert store.change([mine, yours, "me"])
+    assert get(store, 0, 9, Series.of(mine)).bars is None
+    assert get(store, 0, 9, Series.of(yours)).bars == yours
+    assert store.change(["me", mine])
+    assert get(store, 0, 9, Series.of(mine)).bars == mine
+    with pytest.raises(UsageError, match="an empty answer is none"):
+        store.change(["me", minutes([])])
+    assert get(store, 0, 9, Series.of(mine)).bars == mine
+
+
 @pytest.mark.parametrize(
     "fact", ["symbol", "timeframe", "adjustment", "feed", "source", "calendar"]
 )
@@ -183,7 +195,9 @@ def test_what_is_no_settled_answer_is_refused(store, bars, window, words):
     assert get(store, 0, 99).bars is None
 
 
-@pytest.mark.parametrize("wrong", [{"path": ""}, {"path": 3}, {"busy_timeout": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"path": ""}, {"path": 3}, {"path": "a\0b"}, {"busy_timeout": 1}]
+)
 def test_it_needs_a_path_and_a_wait(wrong):
     with pytest.raises(UsageError):
         BarsStore(**({"path": "never.db"} | wrong))

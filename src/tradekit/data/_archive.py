@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
 
 import attrs
 
 from .._core.answers import source_name
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
-from .._core.clock import to_ns
+from .._core.clock import from_ns, to_ns
 from .._core.request import BarsRequest
 from .._core.source import DataSource
+from ._crew import Crew
 from ._known import Known, unsettled
 from ._shelf import Series
 from ._store import BarsStore
 from ._window import begins, calendar_of
 
-_DAY = timedelta(days=1)
+log = logging.getLogger("tradekit.data")
+
+# All that touches a disk is done by one, in the order in which it comes.
+CREW = Crew(1, "tradekit-disk")
+_LAST = 1.0  # seconds that the process waits at its end for what is not yet written
+_AT_ONCE = 50  # steps to a transaction, lest other processes wait for long
 _FARTHER = 5  # times: how far to look back where bars are seldom
+
+# A source that is to be forgotten; or an answer, how long its bars take to settle, and as of when.
+Step = str | tuple[Bars, timedelta, datetime]
 
 
 class Archive:
     """Keep settled answers on disk, and find what they tell of a question.
 
-    Its calls block: run them beside the event loop.
+    To look there blocks: let `CREW` do it.
 
     Parameters
     ----------
@@ -36,6 +50,9 @@ class Archive:
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._store = BarsStore(path)
+        self._steps: deque[Step] = deque()
+        self._wrong: dict[str, None] = {}  # sources that could not be forgotten yet
+        _finish_at_exit()  # which comes before the files are let go of, for they are open by now
 
     @classmethod
     def of(cls, choice: bool | str | os.PathLike[str]) -> Archive | None:
@@ -50,46 +67,43 @@ class Archive:
             return None
         return cls(None if choice is True else choice)
 
-    def keep(self, answers: Iterable[tuple[Bars, timedelta]], now: datetime) -> None:
-        """Keep what can no longer be corrected.
-
-        Parameters
-        ----------
-        answers : iterable of (Bars, timedelta)
-            Sound ones, each with how long its bars take to settle.
-        now : datetime
-            Aware.
-        """
-        for bars, settle in answers:
-            waits = unsettled(bars.timeframe, settle)
-            if bars.adjustment != "raw":  # some vendors adjust in the course of the day
-                waits = max(waits, _DAY)
-            settled = bars.until(now - waits)
-            # Of what was left out nobody knows where it was missing.
-            if len(settled) and not (bars.dropped or bars.stale_since or bars.extra):
-                begin, end = int(settled.time[0]), int(settled.close_time[-1])
-                self._store.put(Series.of(settled), settled, begin, end)
-
     def renew(
         self,
         expelled: Iterable[str],
         answers: Iterable[tuple[Bars, timedelta]],
         now: datetime,
     ) -> None:
-        """Forget all that some sources have answered, and keep what others answer now.
+        """Forget what some sources have answered, and keep what others answer now, in good time.
 
         Parameters
         ----------
         expelled : iterable of str
             Whose bars are wrong, as these call them.
         answers : iterable of (Bars, timedelta)
-            As for `keep`.
+            Sound ones, each with how long its bars take to settle.
         now : datetime
             Aware.
         """
-        for source in expelled:
-            self._store.forget(source)
-        self.keep(answers, now)
+        self._steps.extend([*self._wrong, *expelled, *((*answer, now) for answer in answers)])
+        if self._steps:
+            CREW.send(self._write)
+
+    def _write(self) -> None:
+        """Write all that has come by now; where that cannot be, nobody waits for the rest of it."""
+        try:
+            while steps := self._taken(_AT_ONCE):
+                ready = [step if isinstance(step, str) else _settled(*step) for step in steps]
+                todo = [step for step in ready if step is not None]
+                if not todo or self._store.change(todo):
+                    self._wrong = {name: None for name in self._wrong if name not in todo}
+                else:  # answers can be had again, but who was wrong is to be forgotten all the same
+                    steps += self._taken(len(self._steps))
+                    self._wrong |= {step: None for step in steps if isinstance(step, str)}
+        except Exception:
+            log.exception("bars were not written to %s", self._store.path)
+
+    def _taken(self, most: int) -> list[Step]:
+        return [self._steps.popleft() for _ in range(min(most, len(self._steps)))]
 
     def known(
         self, sources: Mapping[str, DataSource], request: BarsRequest, now: datetime
@@ -118,6 +132,8 @@ class Archive:
     ) -> Known | None:
         calendar = calendar_of(symbol)
         for name, source in sources.items():
+            if not keeps(name, source):
+                continue
             said = source_name(source), calendar
             feed = source.capabilities.feed
             series = Series(symbol, request.timeframe, request.adjustment, feed, *said)
@@ -142,4 +158,42 @@ class Archive:
             return None
         bars = kept.bars.until(min(request.end or now, now))
         bars = bars[int(bars.time.searchsorted(covered[0][0])) :]
-        return Known(name, bars, now, covered) if len(bars) else None
+        if not len(bars):
+            return None
+        return Known(name, bars, from_ns(bars.close_time[-1]), covered)
+
+
+def keeps(name: str, source: DataSource) -> bool:
+    """Tell whether a source's answers may lie on disk.
+
+    Parameters
+    ----------
+    name : str
+        Under which it is asked.
+    source : DataSource
+        Whom.
+
+    Returns
+    -------
+    bool
+        False where another one has its name: nobody could tell their bars apart.
+    """
+    return name == source_name(source)
+
+
+def _settled(bars: Bars, settle: timedelta, now: datetime) -> Bars | None:
+    """What can no longer be corrected; None where nothing can be kept."""
+    settled = bars.until(now - unsettled(bars.timeframe, settle))
+    # Of what was left out nobody knows where it was missing.
+    is_whole = len(settled) and not (bars.dropped or bars.stale_since or bars.extra)
+    return settled if is_whole else None
+
+
+@cache
+def _finish_at_exit() -> None:
+    atexit.register(_finish)
+
+
+def _finish() -> None:
+    with suppress(TimeoutError, RuntimeError):  # no new thread may begin so late
+        CREW.send(int).result(_LAST)

@@ -43,6 +43,8 @@ class Entry:
         Whether it was held against another source's.
     is_doubtful : bool
         Whether no trade should be opened on it, whoever is trusted.
+    is_refused : bool
+        Whether it is no answer: it is kept so that the next one can be held against it.
     is_for_good : bool
         Whether nothing can change it any more.
     """
@@ -55,6 +57,7 @@ class Entry:
     renewed: int = NEVER
     checked: bool = False
     is_doubtful: bool = False
+    is_refused: bool = False
     is_for_good: bool = False
     _had_settled: bool = attrs.field(init=False)
     _twin: Entry | None = attrs.field(default=None, init=False)

@@ -29,7 +29,7 @@ from ._soundness import far_apart, impossible, off_grid, relabelled
 _EVENING = timedelta(hours=6)
 # Where bars are missing anyway, so may the newest be: for half a session, or a week of days.
 _PAUSE, _DAYS_OF_PAUSE = timedelta(hours=3), 5
-_SPARSE = ("iex",)
+SPARSE = ("iex",)
 # After so many bars without a hole, the last one of a window that is over is no more likely to be
 # missing than any of them: in one answer of a hundred and sixty at most.
 _UNBROKEN, _MOMENT = 60, timedelta(microseconds=1)
@@ -270,7 +270,7 @@ def shortage(source: DataSource, request: BarsRequest, bars: Bars) -> SourceErro
 
 
 def _holes(source: DataSource, bars: Bars) -> SourceError | None:
-    if bars.feed in _SPARSE or not bars.gap_before.any():
+    if bars.feed in SPARSE or not bars.gap_before.any():
         return None
     rows = np.flatnonzero(bars.gap_before)
     return _odd(
@@ -302,7 +302,7 @@ def may_be_short(source: DataSource, bars: Bars, now: datetime) -> bool:
     """
     depth = source.capabilities.reach(bars.timeframe)
     reaches = depth is not None and bars[0].time <= now - depth + _DEPTH_SLACK
-    return reaches or bars.feed in _SPARSE or bool(bars.gap_before.any())
+    return reaches or bars.feed in SPARSE or bool(bars.gap_before.any())
 
 
 def overdue(bars: Bars, asof: datetime, end: datetime | None = None) -> datetime | None:
@@ -336,7 +336,7 @@ def overdue(bars: Bars, asof: datetime, end: datetime | None = None) -> datetime
     latest = to_ns(by)
     if next_close(bars) >= latest:
         return None
-    pause = _pause(bars) + (bars.feed in _SPARSE)
+    pause = _pause(bars) + (bars.feed in SPARSE)
     due = next_close(bars, 1 + pause)
     return None if due >= latest else from_ns(due)
 
@@ -372,7 +372,7 @@ def _begins_late(bars: Bars, start: int) -> bool:
     if timeframe == "1Week":
         return first - start >= timeframe.ns
     begun, ended = _open_for(calendar, np.array([start, first]))
-    skipped = _PAUSE // timeframe.delta if bars.feed in _SPARSE else 0
+    skipped = _PAUSE // timeframe.delta if bars.feed in SPARSE else 0
     if (ended - begun) // timeframe.ns <= skipped:
         return False
     return bool(calendar.gap_before(np.array([start - timeframe.ns, first]), timeframe)[1])

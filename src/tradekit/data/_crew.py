@@ -95,6 +95,23 @@ class Crew:
             self._leave(job)
             waiter.cancel()
 
+    def send(self, work: Callable[[], T]) -> Future[T]:
+        """Have work done in its turn, whether anybody waits for it or not.
+
+        Parameters
+        ----------
+        work : callable
+            What blocks.
+
+        Returns
+        -------
+        Future
+            What the work gives, or raises.
+        """
+        job = _Job(work)
+        self._take(job)
+        return job.future
+
     def sign_of_life(self) -> None:
         """Let who waits for the work of this thread be patient anew: one of many pages has come."""
         job = getattr(self._here, "job", None)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 _VERSION = 1
+_NEWER = 100  # versions that may come one day; what lies beyond is damage
 # "tkbr": tells a cache of bars from any other database.
 _APPLICATION = 0x746B6272
 # As bytes, for a damaged text may be none.
@@ -55,6 +56,8 @@ class DamagedError(Exception):
 
 # SQLite quotes in its messages what it found, which may be no text.
 _DAMAGED = (DamagedError, UnicodeDecodeError)
+# What comes of reading what nobody has written: no JSON, a number where a text was, nothing.
+_UNREADABLE = (ValueError, TypeError, LookupError)
 _TROUBLE = (sqlite3.Error, OSError, *_DAMAGED)
 
 
@@ -103,7 +106,7 @@ class Database:
         Parameters
         ----------
         work : callable
-            Takes the connection; raises `DamagedError` when what it finds cannot be.
+            Takes the connection; raises `DamagedError`, or stumbles, when what it finds cannot be.
         otherwise : object
             What is given when the file cannot be used.
         """
@@ -153,7 +156,7 @@ class Database:
         try:
             database = self._connected()
             database.execute(begin)
-            answer = work(database)
+            answer = _made(work, database)
             database.execute("COMMIT")
         except BaseException:
             self._close()  # which takes back what was begun; the next work starts afresh
@@ -196,12 +199,12 @@ class Database:
                     raise
                 with suppress(sqlite3.OperationalError):
                     database.execute("ROLLBACK")
-        (application, version), known = _facts(database), _tables(database) == _TABLES
-        if application == _APPLICATION and version > _VERSION:
+        (application, version), tables = _facts(database), _tables(database)
+        if application == _APPLICATION and _VERSION < version < _NEWER:
             raise self._refusal(f"version {version}", "a newer tradekit, or another path")
-        if application not in (0, _APPLICATION) and not known:
+        if application != _APPLICATION and tables not in ((), _TABLES):
             raise self._refusal("a database of another program", "another path")
-        if (application, version, known) != (_APPLICATION, _VERSION, True):
+        if (application, version, tables) != (_APPLICATION, _VERSION, _TABLES):
             raise DamagedError("it has other tables than a cache of bars")
         # A commit survives the death of the process; only a power cut can undo the last ones.
         database.execute("PRAGMA synchronous = NORMAL")
@@ -238,6 +241,13 @@ class Database:
         if self._open is not None and self._owner == os.getpid():
             self._let_go()
             self._open = None
+
+
+def _made(work: Work[T], database: sqlite3.Connection) -> T:
+    try:
+        return work(database)
+    except _UNREADABLE as error:
+        raise DamagedError(f"it cannot be read: {error!r}") from error
 
 
 def _is_damage(error: Exception) -> bool:

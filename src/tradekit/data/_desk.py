@@ -249,8 +249,11 @@ class Desk:
         giver, bars, request = failover.answered_by[symbol], failover.bars[symbol], failover.request
         can, is_past = self._panel.source(giver).capabilities, request.end is not None
         is_doubtful, wanted = self._is_doubtful(failover, symbol), failover.wanted or 0
-        if request.end and request.end + unsettled(request.timeframe, can.settle) > failover.now:
-            return
+        is_refused = symbol in failover.refused  # then only the next one is held against it
+        if request.end is not None:
+            settles = request.end + unsettled(request.timeframe, can.settle)
+            if is_refused or settles > failover.now:
+                return
         entry = Entry(
             giver,
             bars,
@@ -261,6 +264,7 @@ class Desk:
             renewed=NEVER if is_past else next_close(bars) + can.delay // _MICROSECOND * 1_000,
             checked=terms.cross_check == "always",
             is_doubtful=is_doubtful,
+            is_refused=is_refused,
             is_for_good=is_past and not is_doubtful and _is_for_good(bars, wanted),
         )
         self._cache(request).put(_key(asked_of(request, (symbol,))), entry)
@@ -277,7 +281,7 @@ class Desk:
         entry = cache.get(key, now)
         if entry is None or not entry.will_do(limit, now, terms.cache_duration):
             return None
-        if terms.cross_check == "always" and not entry.checked:
+        if entry.is_refused or (terms.cross_check == "always" and not entry.checked):
             return None
         doubtful = entry.is_doubtful or entry.is_beyond_settle(now)
         return entry.vouched(not doubtful and self._inquiry.trusts(entry.giver, terms.trusted))
@@ -318,13 +322,16 @@ class Desk:
 
     def _held(self, request: BarsRequest, failover: Failover) -> list[Known]:
         """Give all that is known of a symbol's bars, whoever told it."""
-        symbol = request.symbols[0]
-        newest = attrs.evolve(request, end=None)  # they may reach back to its end
-        held = [self._remembered(each).get(symbol) for each in (request, newest)]
+        symbol, now = request.symbols[0], failover.now
+        asked = request, attrs.evolve(request, end=None)  # which may reach back to its end
+        entries = [self._cache(each).get(_key(each), now) for each in asked]
+        refused = {entry.giver for entry in entries if entry and entry.is_refused}
+        held = [self._remembered(each).get(symbol) for each in asked]
         held.append(failover.known.get(symbol))
         if behind := failover.behind.get(symbol):
             held.append(Known(*behind, failover.now))
-        return [known for known in held if known and known.giver not in failover.expelled]
+        unfit = failover.expelled | refused
+        return [known for known in held if known and known.giver not in unfit]
 
     def _cache(self, question: BarsRequest) -> BarsCache:
         return self._newest if question.end is None else self._past

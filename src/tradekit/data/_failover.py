@@ -77,6 +77,7 @@ class Failover:
         self.answered_by: dict[str, str] = {}
         self.unconfirmed: set[str] = set()
         self.recalled: set[str] = set()
+        self.refused: set[str] = set()
         self.expelled: set[str] = set()
         self._changed: set[str] = set()
         self.behind: dict[str, tuple[str, Bars]] = {}
@@ -89,8 +90,9 @@ class Failover:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Who has no bars yet."""
-        return tuple(symbol for symbol in self.request.symbols if symbol not in self.bars)
+        """Who has no bars yet, or none that will do."""
+        has = self.bars.keys() - self.refused
+        return tuple(symbol for symbol in self.request.symbols if symbol not in has)
 
     def recall(self, turn: Mapping[str, DataSource]) -> None:
         """Take what whoever is asked first has told for good: it need not be asked again.
@@ -260,16 +262,22 @@ class Failover:
     def replace(self, symbol: str, name: str, bars: Bars) -> None:
         """Take a source's bars, instead of what there may be."""
         self.bars[symbol], self.answered_by[symbol] = bars, name
+        self.recalled.discard(symbol)
+
+    def confirm(self, symbol: str) -> None:
+        """Take another source's word for it, whatever was doubtful."""
+        self.unconfirmed.discard(symbol)
+        self.recalled.discard(symbol)
 
     def refuse(self, symbol: str, why: SourceError) -> None:
-        """Give up an answer."""
-        del self.bars[symbol]
-        self._causes[symbol][self.answered_by.pop(symbol)] = why
+        """Let an answer not be given; what comes next is held against it."""
+        self.refused.add(symbol)
+        self._causes[symbol][self.answered_by[symbol]] = why
 
     def result(self) -> Fetched:
         """Give the bars by symbol, and what each source said of the symbols that have none."""
         failures: dict[str, SourceError] = {s: self._nobody(s) for s in self.missing}
-        bars = {s: self.bars[s] for s in self.request.symbols if s in self.bars}
+        bars = {s: self.bars[s] for s in self.request.symbols if s not in failures}
         return Fetched(bars, failures)
 
     def _parts(

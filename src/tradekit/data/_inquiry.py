@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 
 import attrs
 
-from .._core.answers import source_name
 from .._core.clock import Clock
 from .._core.request import BarsRequest
 from .._core.words import words
-from ._archive import Archive
+from ._archive import CREW, Archive, keeps
 from ._failover import Failover
 from ._jury import Jury
 from ._known import Known
 from ._panel import Panel
 from ._parts import asked_of
 from ._terms import Terms
+
+log = logging.getLogger("tradekit.data")
 
 _DISK = 0.5  # seconds that a look on disk may take
 _MOMENT = 1e-3
@@ -47,6 +48,7 @@ class Inquiry:
     ) -> None:
         self._panel, self._clock = panel, clock
         self._jury, self._archive = Jury(panel, seed), archive
+        self._is_told = False  # that the disk cannot be read
 
     async def ask(
         self,
@@ -113,26 +115,29 @@ class Inquiry:
         if self._archive is None or not rest:
             return {}
         asked = asked_of(request, rest)
-        looking = asyncio.to_thread(
-            self._archive.known, self._panel.present(), asked, self._clock.now()
-        )
-        with suppress(TimeoutError):  # another process writes: then it is asked for as a whole
-            return await asyncio.wait_for(looking, _DISK)
-        return {}
+        look = partial(self._archive.known, self._panel.present(), asked, self._clock.now())
+        try:
+            return await asyncio.wait_for(CREW.run(look, patience=_DISK), _DISK)
+        except TimeoutError:  # another process writes: then it is asked for as a whole
+            return {}
+        except Exception:
+            if not self._is_told:
+                log.exception("the disk cache cannot be read")
+            self._is_told = True
+            return {}
 
     def _put_away(self, failover: Failover) -> None:
-        """Write to disk beside what goes on: nobody waits for it, but the end of the event loop."""
+        """Write to disk beside what goes on: nobody waits for it."""
         if self._archive is None:
             return
-        lasting = failover.lasting
+        lasting, sources = failover.lasting, self._panel.present()
         answers = [
-            (failover.bars[symbol], self._panel.source(giver).capabilities.settle)
+            (failover.bars[symbol], sources[giver].capabilities.settle)
             for symbol, giver in failover.answered_by.items()
-            if symbol in lasting
+            if symbol in lasting and keeps(giver, sources[giver])
         ]
-        expelled = {source_name(self._panel.source(name)) for name in failover.expelled}
-        work = partial(self._archive.renew, expelled, answers, failover.now)
-        asyncio.get_running_loop().run_in_executor(None, work)
+        expelled = [name for name in failover.expelled if keeps(name, sources[name])]
+        self._archive.renew(expelled, answers, failover.now)
 
     def _vouch(self, failover: Failover, terms: Terms) -> None:
         """Let each answer say whether trades may be opened on it, whatever it said before."""

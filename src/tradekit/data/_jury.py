@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import combinations
 from time import monotonic
@@ -15,12 +15,13 @@ from .._core.bars import Bars
 from .._core.errors import SourceError
 from ._failover import Failover
 from ._panel import Panel
-from ._second_opinion import agree, compare, odd_one_out
+from ._second_opinion import agree, compare, odd_one_out, reaches
 from ._terms import Terms
 
 _SAMPLED = 0.05  # of all answers
 _PART = 0.25  # of a call's time: so long an opinion may take
 _MOMENT = 1e-3  # seconds
+_NAMED = 2  # of all symbols that are meant, in a message
 
 
 class Jury:
@@ -58,7 +59,7 @@ class Jury:
         doubted = self._chosen(failover, terms)
         for giver in dict.fromkeys(failover.answered_by[symbol] for symbol in doubted):
             theirs = tuple(s for s in doubted if failover.answered_by[s] == giver)
-            failover.unconfirmed |= await self._compare(failover, theirs, giver, terms, ends)
+            await self._compare(failover, theirs, giver, terms, ends)
         if terms.unconfirmed == "refuse":
             for symbol in sorted(failover.unconfirmed):
                 failover.refuse(symbol, _unconfirmed(failover.answered_by[symbol], symbol))
@@ -80,23 +81,25 @@ class Jury:
         giver: str,
         terms: Terms,
         ends: float,
-    ) -> set[str]:
+    ) -> None:
         """Hear a second source on all of these, and a third on those where they disagree."""
         second = await self._hear(failover, symbols, {giver}, _in_time(terms, ends))
-        agreed = {s: _agreed(failover.bars[s], second.bars.get(s), terms) for s in symbols}
-        for symbol in (s for s, same in agreed.items() if same):
+        verdicts = {s: _borne_out(failover.bars[s], second.bars.get(s), terms) for s in symbols}
+        for symbol in (s for s, verdict in verdicts.items() if verdict):
             self._note(dict.fromkeys(_told(symbol, failover, second), True))
-        doubtful = {s for s, same in agreed.items() if same is None}
-        if terms.cross_check != "always":
-            doubtful.clear()
-        contested = [symbol for symbol, same in agreed.items() if same is False]
+        contested = [symbol for symbol, verdict in verdicts.items() if verdict is False]
         for other in dict.fromkeys(second.answered_by[symbol] for symbol in contested):
             theirs = tuple(s for s in contested if second.answered_by[s] == other)
             third = await self._hear(failover, theirs, {giver, other}, _in_time(terms, ends))
-            for symbol in theirs:
-                if not self._settle(failover, symbol, second, third, terms):
-                    doubtful.add(symbol)
-        return doubtful
+            verdicts |= {s: self._settle(failover, s, second, third, terms) for s in theirs}
+            undecided = [symbol for symbol in theirs if verdicts[symbol] is False]
+            why = f"differ from those of {other}, and no third decides"
+            self._doubt(failover, undecided, "its prices of", why)
+        for symbol in (s for s, verdict in verdicts.items() if verdict):
+            failover.confirm(symbol)
+        if terms.cross_check == "always":
+            unheard = [symbol for symbol, verdict in verdicts.items() if verdict is None]
+            self._doubt(failover, unheard, "nobody else could tell of", "up to the newest bars")
 
     async def _hear(
         self, failover: Failover, symbols: tuple[str, ...], apart: set[str], terms: Terms
@@ -106,23 +109,30 @@ class Jury:
 
     def _settle(
         self, failover: Failover, symbol: str, second: Failover, third: Failover, terms: Terms
-    ) -> bool:
-        """Find the odd one of three, and tell whether there was one."""
+    ) -> bool | None:
+        """Find the odd one of three, and tell whether the answer is borne out then."""
         answers = _told(symbol, failover, second, third)
         odd = odd_one_out(answers, terms.tolerance)
         if odd is None:
-            self._note(_borne_out(answers, terms))
-            giver, other = failover.answered_by[symbol], second.answered_by[symbol]
-            why = f"its prices of {symbol} differ from those of {other}, and no third decides"
-            self._panel.book.contest(giver, why)
+            self._note(_in_company(answers, terms))
             return False
         self._note({name: name != odd for name in answers})
         self._panel.book.quarantine(odd, terms.cool_down, _odd(odd, symbol, answers))
         failover.expelled.add(odd)
+        right = {name: bars for name, bars in answers.items() if name != odd}
         if odd == failover.answered_by[symbol]:
-            right = second.answered_by[symbol]
-            failover.replace(symbol, right, answers[right])
-        return True
+            trusted = right if terms.trusted is None else terms.trusted
+            giver = next((name for name in right if name in trusted), next(iter(right)))
+            failover.replace(symbol, giver, right[giver])
+        mine = right.pop(failover.answered_by[symbol])
+        return True if any(reaches(mine, other) for other in right.values()) else None
+
+    def _doubt(self, failover: Failover, symbols: Sequence[str], what: str, why: str) -> None:
+        """Call answers unconfirmed, and tell so once of each who gave them."""
+        failover.unconfirmed |= set(symbols)
+        for giver in dict.fromkeys(failover.answered_by[symbol] for symbol in symbols):
+            theirs = [symbol for symbol in symbols if failover.answered_by[symbol] == giver]
+            self._panel.book.contest(giver, f"{what} {_several(theirs)} {why}")
 
     def _note(self, agreed: Mapping[str, bool]) -> None:
         """Note of each source that was heard whether another one told the same."""
@@ -140,7 +150,7 @@ def _told(symbol: str, *answered: Failover) -> dict[str, Bars]:
     return {each.answered_by[symbol]: each.bars[symbol] for each in answered if symbol in each.bars}
 
 
-def _borne_out(answers: Mapping[str, Bars], terms: Terms) -> dict[str, bool]:
+def _in_company(answers: Mapping[str, Bars], terms: Terms) -> dict[str, bool]:
     """Tell whose answer agrees with another's, as far as that can be told."""
     verdicts = {
         (one, two): _agreed(answers[one], answers[two], terms)
@@ -150,8 +160,20 @@ def _borne_out(answers: Mapping[str, Bars], terms: Terms) -> dict[str, bool]:
     return {name: True in said for name, said in heard.items() if said != {None}}
 
 
-def _agreed(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
-    return None if other is None else agree(compare(mine, other), terms.tolerance)
+def _borne_out(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
+    """Tell whether another answer is the same up to the newest bars; None where it does not say."""
+    agreed = None if other is None else _agreed(mine, other, terms)
+    return None if agreed and other is not None and not reaches(mine, other) else agreed
+
+
+def _agreed(mine: Bars, other: Bars, terms: Terms) -> bool | None:
+    return agree(compare(mine, other), terms.tolerance)
+
+
+def _several(symbols: Sequence[str]) -> str:
+    """Name a few."""
+    more = len(symbols) - _NAMED
+    return ", ".join(symbols[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _odd(name: str, symbol: str, answers: Mapping[str, Bars]) -> str:

@@ -59,12 +59,15 @@ class Stretch:
         By when its last bar is complete; None where it goes on to the end of what is asked.
     after, before : bool
         Whether it begins, and ends, with known bars.
+    is_sample : bool
+        Whether it has no others: nothing of it is missing.
     """
 
     start: datetime
     end: datetime | None = None
     after: bool = True
     before: bool = False
+    is_sample: bool = False
 
 
 @attrs.frozen
@@ -78,10 +81,10 @@ class Known:
     bars : Bars
         Its answers, at least one bar.
     since : datetime
-        Aware moment as of which they are known.
+        Aware moment as of which they are known; of those on disk, the last one's close.
     covered : tuple of tuple of int, optional
-        Stretches of which everything is known, nanoseconds since 1970 UTC, in order: each is of one
-        answer, or of answers that bore each other out. Else the bars are of one.
+        Stretches of which everything is known for good, nanoseconds since 1970 UTC, in order: each
+        is of one answer, or of answers that bore each other out. Else the bars are of one.
     is_complete : bool
         Whether nothing was left out of them, so that more may be joined to them.
     """
@@ -113,22 +116,19 @@ class Known:
             cannot change: settled raw prices of the past.
         """
         pieces, calendar = self._pieces(settle), calendar_for(self.bars.calendar)
-        is_renewed = self.bars.timeframe.is_intraday and self.may_be_adjusted_since(now)
+        is_renewed = not self.covered and self.may_be_adjusted_since(now)
         if not self.is_complete or not pieces or is_renewed:
             return None
         begin = begins(calendar, request, now)
-        lead = self._lead(pieces[0], to_ns(begin))
-        if (lead or pieces[1:]) and any(end - first < 2 * _OVERLAP for first, end in pieces):
+        found = self._beginning(pieces[0], to_ns(begin))
+        if (found or pieces[1:]) and any(end - first < 2 * _OVERLAP for first, end in pieces):
             return None  # too few bars to read again
-        found = [
-            *lead,
-            *(seam for one, next_ in pairwise(pieces) if (seam := self._seam(one, next_))),
-        ]
+        found += [self._seam(one, next_) for one, next_ in pairwise(pieces)]
         is_for_good = self.bars.adjustment == "raw"
         if self._goes_on(pieces[-1], request, now) or not (found or is_for_good):
-            row = self._last_read_again(pieces, calendar, now)
+            row = self._last_read_again(pieces[-1], calendar, now)
             found.append(Stretch(from_ns(self.bars.time[row])))
-        is_all = bool(found) and found[0].after and found[0].start <= begin
+        is_all = bool(found) and found[0].end is None and found[0].start <= begin
         return None if is_all or len(found) > _MOST else tuple(found)
 
     def joined(self, answers: Sequence[tuple[Stretch, Bars]]) -> Bars:
@@ -153,7 +153,8 @@ class Known:
             return self.bars
         parts, row = [], 0
         for stretch, fresh in answers:
-            mine = fresh[int(fresh.time.searchsorted(to_ns(stretch.start))) :]
+            mine = fresh if stretch.end is None else fresh.until(stretch.end)
+            mine = mine[int(mine.time.searchsorted(to_ns(stretch.start))) :]
             first, end = self._agreed(stretch, mine)
             parts += [self.bars[row:first], mine]
             row = end
@@ -177,45 +178,51 @@ class Known:
 
     def _pieces(self, settle: timedelta) -> list[Rows]:
         """Rows of settled bars that belong together."""
-        bars = self.bars
-        settled = to_ns(self.since - unsettled(bars.timeframe, settle))
-        last = int(bars.close_time.searchsorted(settled, "right"))
-        covered = self.covered or ((int(bars.time[0]), int(bars.close_time[-1])),)
-        rows = [tuple(map(int, bars.time[:last].searchsorted(stretch))) for stretch in covered]
+        bars, covered = self.bars, self.covered
+        if not covered:
+            settled = to_ns(self.since - unsettled(bars.timeframe, settle))
+            last = int(bars.close_time.searchsorted(settled, "right"))
+            return [(0, last)] if last >= _OVERLAP else []
+        rows = [tuple(map(int, bars.time.searchsorted(stretch))) for stretch in covered]
         pieces = [(first, end) for first, end in rows if first < end]
         return pieces if pieces and pieces[-1][1] >= _OVERLAP else []
 
-    def _lead(self, piece: Rows, begin: int) -> list[Stretch]:
-        """What is missing before the first piece."""
-        if not self.covered or self.covered[0][0] <= begin:
-            return []
-        last = min(piece[0] + _OVERLAP, piece[1]) - 1
-        return [Stretch(from_ns(begin), self._close(last), after=False, before=True)]
+    def _beginning(self, piece: Rows, begin: int) -> list[Stretch]:
+        """What is missing before the first piece; else what shows that all of it is as it was.
 
-    def _seam(self, one: Rows, other: Rows) -> Stretch | None:
-        """What is missing between two pieces, and what shows that they fit together."""
-        upto, since = one[1] - 1, other[0]
-        is_whole = next_close(self.bars[one[0] : one[1]]) > int(self.bars.time[since])
-        if is_whole and self.bars.adjustment == "raw":
-            return None
-        start, end = from_ns(self.bars.time[upto - _OVERLAP + 1]), self._close(since + _OVERLAP - 1)
-        return Stretch(start, end, before=True)
+        Whatever is split or paid, and however late that is told, all prices before it change: those
+        at the beginning always do.
+        """
+        if not self.covered:
+            return []
+        first, last = piece[0], min(piece[0] + _OVERLAP, piece[1]) - 1
+        if self.covered[0][0] > begin:
+            return [Stretch(from_ns(begin), self._close(last), after=False, before=True)]
+        if self.bars.adjustment == "raw":
+            return []
+        start = from_ns(self.bars.time[first])
+        return [Stretch(start, self._close(last), before=True, is_sample=True)]
+
+    def _seam(self, one: Rows, other: Rows) -> Stretch:
+        """What may be missing between two pieces, and what shows that they fit together."""
+        start = from_ns(self.bars.time[one[1] - _OVERLAP])
+        return Stretch(start, self._close(other[0] + _OVERLAP - 1), before=True)
 
     def _goes_on(self, piece: Rows, request: BarsRequest, now: datetime) -> bool:
         """Whether bars have come after the last piece, or may have been corrected."""
         due = to_ns(min(request.end or now, now))
         return request.end is None or next_close(self.bars[piece[0] : piece[1]]) <= due
 
-    def _last_read_again(self, pieces: Sequence[Rows], calendar: Calendar, now: datetime) -> int:
+    def _last_read_again(self, piece: Rows, calendar: Calendar, now: datetime) -> int:
         """The row from which on the end is asked for.
 
         Splits and dividends change all prices of the sessions before them, some vendors' in the
         course of that day: while it is the newest, the last bar of the one before is read again.
         """
-        row = max(pieces[-1][0], pieces[-1][1] - _OVERLAP)
+        row = max(piece[0], piece[1] - _OVERLAP)
         bars, newest = self.bars, calendar.opens.searchsorted(to_ns(now), side="right") - 1
         is_over = int(bars.session[-1]) < newest or not bars.timeframe.is_intraday
-        if is_over or pieces[1:] or bars.adjustment == "raw":
+        if is_over or self.covered or bars.adjustment == "raw":
             return row
         earlier = np.flatnonzero(bars.session != bars.session[-1])
         return min(row, int(earlier[-1])) if len(earlier) else row

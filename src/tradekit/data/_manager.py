@@ -88,7 +88,7 @@ class MultiSourceDataManager(OnTerms):
         What becomes of an answer that differs from another while no third decides, or, where all
         are checked, that nobody else could tell of: it is not trusted, or no answer.
     tolerance : float
-        Median difference of closes, as a fraction, from which on two sources differ.
+        How far prices of two sources may lie apart in the median, as a fraction; single ones more.
     max_stale : timedelta, optional
         How long bars may have been out of date to stand in, marked with ``stale_since``, when
         nobody answers; those than which nothing newer can exist always may. Usually none do.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import attrs
@@ -86,16 +86,21 @@ class Parts:
         new = tuple(s for s in self._request.symbols if s not in self._stretches)
         parts = [Part(asked_of(self._request, new))] if new else []
         inner: dict[Stretch, list[str]] = defaultdict(list)
+        samples: dict[str, Stretch] = {}
         ends: dict[str, Stretch] = {}
         for symbol, stretches in self._stretches.items():
             for each in stretches:
                 if each.end is None:
                     ends[symbol] = each
+                elif each.is_sample:
+                    samples[symbol] = each
                 else:
                     inner[each].append(symbol)
         if len(inner) > _MOST:  # asking for all of it takes fewer calls
             return [Part(self._request)]
-        parts += [self._inner(symbols, each) for each, symbols in inner.items()]
+        parts += [self._inner(dict.fromkeys(symbols, each)) for each, symbols in inner.items()]
+        if samples:
+            parts.append(self._inner(samples))
         if ends:
             first = min(each.start for each in ends.values())
             asked = attrs.evolve(self._request, symbols=tuple(ends), start=first, limit=None)
@@ -142,9 +147,10 @@ class Parts:
             raise rewritten(bars, f"{len(joined)} bars, as it trades seldom: there may be more")
         return joined[-(_continued(self._request, known).limit or 0) :]
 
-    def _inner(self, symbols: Iterable[str], stretch: Stretch) -> Part:
-        start, end = stretch.start, stretch.end
-        asked = attrs.evolve(
-            self._request, symbols=tuple(symbols), start=start, end=end, limit=None
-        )
-        return Part(asked, dict.fromkeys(asked.symbols, stretch))
+    def _inner(self, stretches: Mapping[str, Stretch]) -> Part:
+        """Ask for stretches that have an end: from the first to the last, where they differ."""
+        start = min(each.start for each in stretches.values())
+        end = max(each.end for each in stretches.values() if each.end is not None)
+        symbols = tuple(stretches)
+        asked = attrs.evolve(self._request, symbols=symbols, start=start, end=end, limit=None)
+        return Part(asked, stretches)

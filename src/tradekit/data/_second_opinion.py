@@ -1,6 +1,6 @@
 """Do two sources tell the same prices? What no look at one answer alone can say.
 
-Closes are compared, on the bars that both have. Volume never is: one exchange sees a few percent
+Prices are compared, on the bars that both have. Volume never is: one exchange sees a few percent
 of it. On the same days and minutes, real vendors that adjust alike differ by 0.007 % at most in the
 median of a hundred bars, and by 0.07 % in a single one; one exchange's minutes by a few hundredths
 of a percent, now up, now down, which a median evens out.
@@ -16,35 +16,47 @@ import numpy as np
 
 from .._core.bars import Bars
 from .._core.errors import UsageError
+from .._core.faults import PRICES
+from ._checks import SPARSE
 
 # Far above what real feeds differ by, and well below a dividend or a shift that could do harm.
 TOLERANCE = 0.002
-# Single prints may lie apart by more; so far only if a part of one answer is wrong. The newest is
-# what is traded on: it is held to less.
-_SINGLE, _NEWEST = 25, 5
-_ENOUGH = 3
+_ENOUGH, _TENTH = 3, 0.1
+# How many times as far as closes in the median may lie apart: other prices in the median, nine
+# closes in ten, the newest, any. Where an exchange sees a trade in one minute of four, its highs
+# are lower, and the last trade of its bars may be an old one.
+_WHOLE, _SPARSE = (1, 1, 2, 5), (3, 5, 5, 25)
 
 
 @attrs.frozen
 class Comparison:
-    """How far the closes of one answer lie from those of another.
+    """How far the prices of one answer lie from those of another, as fractions; NaN without any.
 
     Parameters
     ----------
     common : int
         Bars that both have.
     median : float
-        By how much the other's closes are higher, as a fraction; NaN without common bars.
-    largest : float
-        The largest difference of one bar, as a fraction, never negative; NaN without common bars.
+        By how much the other's closes are higher in the median.
+    others : float
+        The same of opens, highs or lows: whichever lie farthest apart.
+    most : float
+        So far apart lie nine closes in ten at most; never negative, as all that follow.
     newest : float
-        That of the newest bar that both have.
+        The closes of the newest bar that both have.
+    largest : float
+        Those of any bar.
+    is_sparse : bool
+        Whether one of them is of a tape that sees few trades.
     """
 
     common: int
     median: float
-    largest: float
+    others: float
+    most: float
     newest: float
+    largest: float
+    is_sparse: bool = attrs.field(default=False, kw_only=True)
 
 
 def compare(mine: Bars, other: Bars) -> Comparison:
@@ -83,10 +95,38 @@ def compare(mine: Bars, other: Bars) -> Comparison:
         )
     _, rows, others = np.intersect1d(mine.time, other.time, True, True)
     if not len(rows):
-        return Comparison(0, *[float("nan")] * 3)
-    apart = other.close[others] / mine.close[rows] - 1
-    far = np.abs(apart)
-    return Comparison(len(rows), float(np.median(apart)), float(far.max()), float(far[-1]))
+        return Comparison(0, *[float("nan")] * 5)
+    apart = [getattr(other, name)[others] / getattr(mine, name)[rows] - 1 for name in PRICES]
+    *medians, median = map(float, np.median(apart, axis=1))
+    far = np.abs(apart[-1])
+    most = float(np.quantile(far, 1 - _TENTH, method="lower"))
+    closes = most, float(far[-1]), float(far.max())
+    return Comparison(
+        len(rows), median, max(medians, key=abs), *closes, is_sparse=_sparse(mine, other)
+    )
+
+
+def reaches(mine: Bars, other: Bars) -> bool:
+    """Tell whether another answer has the newest bars too, so that it can bear them out.
+
+    Parameters
+    ----------
+    mine, other : Bars
+        As for `compare`.
+
+    Returns
+    -------
+    bool
+        False where more than one of mine come after the last that both have; of a tape that sees
+        few trades, where more than a tenth do.
+    """
+    common = np.isin(mine.time, other.time)
+    after = len(mine) - 1 - int(np.flatnonzero(common)[-1]) if common.any() else len(mine)
+    return after <= max(1, _TENTH * len(mine) * _sparse(mine, other))
+
+
+def _sparse(mine: Bars, other: Bars) -> bool:
+    return not {mine.feed, other.feed}.isdisjoint(SPARSE)
 
 
 def _kind(bars: Bars) -> tuple[str, str]:
@@ -106,8 +146,10 @@ def agree(comparison: Comparison, tolerance: float = TOLERANCE) -> bool | None:
     comparison : Comparison
         Of their answers.
     tolerance : float
-        How far the median may be from 0, as a fraction; the newest bar 5 times as far, any other
-        one 25 times.
+        How far prices may lie apart in the median, as a fraction, and nine closes in ten; the
+        newest close twice as far, any other one 5 times. Where a tape sees few trades, closes in
+        the median; 3 times as far other prices, 5 times nine closes in ten and the newest, and 25
+        times any other one.
 
     Returns
     -------
@@ -116,14 +158,20 @@ def agree(comparison: Comparison, tolerance: float = TOLERANCE) -> bool | None:
 
     Examples
     --------
-    >>> agree(Comparison(78, 0.0001, 0.004, 0.001)), agree(Comparison(2, 0.0, 0.0, 0.0))
+    >>> agree(Comparison(78, *[0.0001] * 5)), agree(Comparison(2, *[0.0] * 5))
     (True, None)
     """
-    if comparison.newest > _NEWEST * tolerance:
+    others, most, newest, single = _SPARSE if comparison.is_sparse else _WHOLE
+    if comparison.newest > newest * tolerance:
         return False  # however few there are
     if comparison.common < _ENOUGH:
         return None
-    return abs(comparison.median) <= tolerance and comparison.largest <= _SINGLE * tolerance
+    return (
+        abs(comparison.median) <= tolerance
+        and abs(comparison.others) <= others * tolerance
+        and comparison.most <= most * tolerance
+        and comparison.largest <= single * tolerance
+    )
 
 
 def odd_one_out(answers: Mapping[str, Bars], tolerance: float = TOLERANCE) -> str | None:

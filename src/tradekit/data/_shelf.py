@@ -99,7 +99,7 @@ class Shelf:
         """What of the series is known."""
         select = "SELECT coverage FROM series WHERE name = ?"
         found = self._database.execute(select, (self._series.name,)).fetchone()
-        return Coverage.from_json(self._opened(found[0])) if found else Coverage()
+        return Coverage.from_json(self._opened(found[0], self._count())) if found else Coverage()
 
     @property
     def feeds(self) -> tuple[str, ...]:
@@ -129,7 +129,8 @@ class Shelf:
         self._replace(start, end, np.concatenate(rows, axis=1))
         coverage = coverage.with_answer(start, end, bars.dropped, apart=apart)
         insert = "INSERT OR REPLACE INTO series VALUES (?, ?)"
-        self._database.execute(insert, (self._series.name, self._sealed(coverage.to_json())))
+        sealed = self._sealed(coverage.to_json(), self._count())
+        self._database.execute(insert, (self._series.name, sealed))
 
     def get(self, start: int, end: int) -> tuple[Bars | None, tuple[Interval, ...]]:
         """Give the bars of a window, None where nothing is known, and the pieces that is known in.
@@ -152,9 +153,7 @@ class Shelf:
             self._database.execute(delete, (self._series.name,))
 
     def _apart(self, coverage: Coverage, common: Int) -> list[Interval]:
-        """Name the intervals that share no bar with an answer: they may be adjusted otherwise."""
-        if self._series.adjustment == "raw":
-            return []
+        """Name the intervals that share no bar with an answer: nothing shows that they fit it."""
         shared = [np.searchsorted(common, interval) for interval in coverage.intervals]
         pairs = zip(coverage.intervals, shared, strict=True)
         return [interval for interval, (first, last) in pairs if first == last]
@@ -183,6 +182,12 @@ class Shelf:
             ((self._series.name, n, self._sealed(part.tobytes(), n)) for n, part in parts),
         )
 
+    def _count(self) -> int:
+        """Of all chunks, which seals what is known: one that has gone is noticed."""
+        select = "SELECT count(*) FROM chunks WHERE series = ?"
+        found: tuple[int] = self._database.execute(select, (self._series.name,)).fetchone()
+        return found[0]
+
     def _chunks(self, start: int, end: int) -> Interval:
         return start // self._width, (end - 1) // self._width
 
@@ -190,17 +195,17 @@ class Shelf:
         columns = dict(zip(_ROWS, [rows[0], *rows[1:].view(np.float64)], strict=True))
         return Bars(**attrs.asdict(self._series), **columns, dropped=dropped)
 
-    def _sealed(self, said: bytes, number: int | None = None) -> bytes:
+    def _sealed(self, said: bytes, number: int) -> bytes:
         return said + self._seal(said, number)
 
-    def _opened(self, data: bytes, number: int | None = None) -> memoryview:
+    def _opened(self, data: bytes, number: int) -> memoryview:
         if isinstance(data, bytes):  # as it was written, but who knows what is there now
             said = memoryview(data)[:-_SEAL]
             if self._seal(said, number) == data[-_SEAL:]:
                 return said
         raise DamagedError(f"a checksum of {self._series.name} is wrong")
 
-    def _seal(self, said: bytes | memoryview, number: int | None) -> bytes:
+    def _seal(self, said: bytes | memoryview, number: int) -> bytes:
         place = f"{self._series.name}{number}".encode()  # what lies elsewhere is wrong as well
         return crc32(said, crc32(place)).to_bytes(_SEAL, "little")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterable
 from datetime import timedelta
 from numbers import Integral
 from pathlib import Path
@@ -29,8 +31,8 @@ class Kept:
     window : tuple of int
         Its start and end in nanoseconds since 1970 UTC.
     pieces : tuple of tuple of int
-        What is covered of it, in order. Adjusted prices fit together within each, and only perhaps
-        from one to the next.
+        What is covered of it, in order. Prices fit together within each, and only perhaps from one
+        to the next.
     """
 
     bars: Bars | None
@@ -190,20 +192,37 @@ class BarsStore:
         nothing: tuple[str, ...] = ()
         return self._database.read(lambda file: Shelf(file, series).feeds, nothing)
 
-    def forget(self, source: str) -> bool:
-        """Drop all that a source has told.
+    def change(self, steps: Iterable[str | Bars]) -> bool:
+        """Forget sources and keep answers, in this order: all of it or nothing.
 
         Parameters
         ----------
-        source : str
-            As its bars call it.
+        steps : iterable of str or Bars
+            A source, as its bars call it, all of which is dropped; or bars that are all there are
+            from the first to the last one, and are kept as by `put`.
 
         Returns
         -------
         bool
-            Whether nothing of it is kept any more; if not, ``trouble`` says why.
+            Whether that is done; if not, ``trouble`` says why.
+
+        Raises
+        ------
+        UsageError
+            When bars are none, stale, or have joined columns.
         """
-        return self._database.write(lambda file: forget(file, source))
+        todo = list(steps)
+        for bars in (step for step in todo if isinstance(step, Bars)):
+            _settled(bars, *_span(bars))
+
+        def work(file: sqlite3.Connection) -> None:
+            for step in todo:
+                if isinstance(step, str):
+                    forget(file, step)
+                else:
+                    Shelf(file, Series.of(step)).put(step, *_span(step))
+
+        return self._database.write(work)
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
@@ -215,7 +234,8 @@ def _place(path: str | os.PathLike[str] | None) -> Path:
         from platformdirs import user_cache_path
 
         return user_cache_path("tradekit") / "bars.db"
-    if not isinstance(path, str | os.PathLike) or not str(path).strip():
+    is_path = isinstance(path, str | os.PathLike)
+    if not is_path or not str(path).strip() or "\0" in str(path):
         raise UsageError("no file", expected="a path", got=repr(path), hint="BarsStore('bars.db')")
     return Path(path)
 
@@ -229,6 +249,10 @@ def _window(start: int, end: int) -> Interval:
         got=f"{start!r} to {end!r}",
         hint="to_ns(moment)",
     )
+
+
+def _span(bars: Bars) -> Interval:
+    return (int(bars.time[0]), int(bars.close_time[-1])) if len(bars) else (0, 0)
 
 
 def _same(series: Series, bars: Bars) -> None:

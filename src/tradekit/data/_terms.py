@@ -52,7 +52,7 @@ class Terms:
     unconfirmed : {"flag", "refuse"}
         What becomes of an answer that no other source bears out.
     tolerance : float
-        Median difference of closes, as a fraction, from which on two sources disagree.
+        How far prices of two sources may lie apart in the median, as a fraction; single ones more.
     trusted : tuple of str, optional
         Sources that are good enough to open a trade on; None means all.
 
