@@ -12,12 +12,12 @@ from .._core.answers import source_name
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import to_ns
-from .._core.request import BarsRequest
+from .._core.request import BarsRequest, calendar_of
 from .._core.source import DataSource
 from ._known import Known, unsettled
 from ._shelf import Series
 from ._store import BarsStore
-from ._window import begins, calendar_of
+from ._window import begins
 
 _DAY = timedelta(days=1)
 _FARTHER = 5  # times: how far to look back where bars are seldom

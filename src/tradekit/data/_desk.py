@@ -13,7 +13,7 @@ from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import Clock, from_ns
 from .._core.errors import NoDataError, SourceError
-from .._core.request import BarsRequest, Fetched
+from .._core.request import BarsRequest, Fetched, calendar_of
 from .._core.timeframe import Timeframe
 from ._archive import Archive
 from ._cache import BarsCache, Entry
@@ -27,7 +27,7 @@ from ._panel import Panel
 from ._parts import asked_of
 from ._stream import follow
 from ._terms import Terms
-from ._window import calendar_of, newest_from
+from ._window import newest_from
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
