@@ -12,7 +12,7 @@ import attrs
 
 from .._core.bars import Bars
 from .._core.clock import to_ns
-from ._checks import next_close
+from ._freshness import next_close
 
 if TYPE_CHECKING:
     import pandas as pd

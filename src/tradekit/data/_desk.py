@@ -17,9 +17,9 @@ from .._core.request import BarsRequest, Fetched, calendar_of
 from .._core.timeframe import Timeframe
 from ._archive import Archive
 from ._cache import BarsCache, Entry
-from ._checks import next_close
 from ._failover import Failover
 from ._flights import Flights
+from ._freshness import next_close
 from ._inquiry import Inquiry
 from ._known import Known, unsettled
 from ._live import listen

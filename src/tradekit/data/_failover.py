@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from math import log
 
 import attrs
 import numpy as np
@@ -15,7 +16,7 @@ from .._core.errors import NoDataError, RateLimitError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from ._calls import hang_up, let_die, outcome
-from ._checks import doubt, may_be_short, objection
+from ._checks import doubt, lack, may_be_short, objection
 from ._health import DOUBTFUL
 from ._heard import Heard, nobody
 from ._known import Known
@@ -24,14 +25,28 @@ from ._parts import Part, Parts
 
 _TAPES = 0.01  # as a fraction of the price
 _MOST = 0.95  # of the time there is, so that what has come by then arrives
+_FAR = 2.0  # further apart no bar of two tapes lies
+# What is told of such an answer is right, as far as it goes.
+_BENIGN = ("short", "behind", "gaps")
+_MISSING = ("stale", "behind", "gaps")  # bars in between, or the newest
 _UNBELIEVED = ("rewritten", "bad_data")  # what such an answer was made of is not used again
 
 
 def _alike(mine: Bars, other: Bars) -> bool:
     """Tell whether two sources tell the same bars, but for what two tapes differ by."""
-    return np.array_equal(mine.time, other.time) and bool(
-        abs(np.median(mine.close / other.close) - 1) < _TAPES
+    return (
+        np.array_equal(mine.time, other.time)
+        and bool(abs(np.median(mine.close / other.close) - 1) < _TAPES)
+        and all(
+            np.abs(np.log(getattr(mine, price) / getattr(other, price))).max() < log(_FAR)
+            for price in ("open", "high", "low", "close")
+        )
     )
+
+
+def _is_better(given: Bars, other: Bars) -> bool:
+    """Whether it has bars that the other one lacks, among them or after them."""
+    return not np.isin(given.time[given.time >= other.time[0]], other.time).all()
 
 
 def _of(symbol: str, answer: Fetched | SourceError) -> Bars | SourceError:
@@ -191,6 +206,8 @@ class Failover:
         for symbol, answers in self._doubted.items():
             if symbol not in self.bars:
                 self._take_best(symbol, answers)
+            else:
+                self._take_back(symbol, answers)
             for name, (source, bars) in answers.items():
                 self._weigh(symbol, name, source, bars, heard[name])
         self._blame_who_saw_nothing(heard)
@@ -204,7 +221,9 @@ class Failover:
             heard.good += 1
         elif self._is_word_against_word(symbol, name):
             self.unconfirmed.add(symbol)
-        elif not may_be_short(source, bars, self.now):
+        elif self._causes[symbol][name].fault != "behind" and not may_be_short(
+            source, bars, self.now
+        ):
             heard.proven.append(self._causes[symbol][name])
 
     def _is_word_against_word(self, symbol: str, name: str) -> bool:
@@ -221,13 +240,29 @@ class Failover:
                     heard[name].proven.append(cause)
 
     def _take_best(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
-        best = max(answers, key=lambda name: len(answers[name][1]))
-        self.replace(symbol, best, answers[best][1])
-        fault = self._causes[symbol][best].fault
-        if fault != "short":  # its prices may be wrong
+        best = max(answers, key=lambda name: self._worth(symbol, name, answers[name][1]))
+        bars, fault = answers[best][1], self._causes[symbol][best].fault
+        self.replace(symbol, best, bars)
+        if not self._is_benign(symbol, best, bars):  # its prices may be wrong
             self.unconfirmed.add(symbol)
-        if fault == "jump":
+        if fault in ("jump", "spike"):
             self._changed.add(symbol)
+
+    def _worth(self, symbol: str, name: str, bars: Bars) -> tuple[int, bool, int]:
+        return len(bars), self._is_benign(symbol, name, bars), int(bars.close_time[-1])
+
+    def _is_benign(self, symbol: str, name: str, bars: Bars) -> bool:
+        """Whether an answer is right as far as it goes: no row was left out for what it said."""
+        fault = self._causes[symbol][name].fault
+        return fault in _BENIGN and not (fault == "gaps" and bars.dropped)
+
+    def _take_back(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
+        """Prefer who was asked first, if the other source has nothing that it lacks."""
+        for name, (_, bars) in answers.items():
+            fault = self._causes[symbol][name].fault
+            if fault in _MISSING and not bars.dropped and not _is_better(self.bars[symbol], bars):
+                self.replace(symbol, name, bars)
+                return
 
     def replace(self, symbol: str, name: str, bars: Bars) -> None:
         """Take a source's bars, instead of what there may be."""
@@ -331,12 +366,12 @@ class Failover:
                 raise error
 
     def _doubt(self, source: DataSource, bars: Bars) -> SourceError | None:
-        error = doubt(source, self._wanted, bars)
-        # Minutes without a trade are many; only where rows were left out may a hole be one of them.
-        if error and (error.fault != "gaps" or bars.dropped):
-            return error
         known = self.known.get(bars.symbol)
-        return jump(source, known, bars, self.now) if known else None
+        return (
+            doubt(source, self._wanted, bars, known)
+            or (jump(source, known, bars, self.now) if known else None)
+            or lack(source, self._wanted, bars, self.now)
+        )
 
     def _note(self, name: str, bars: Bars) -> None:
         """Remember the newest bars that anybody has, though newer ones should be there."""
