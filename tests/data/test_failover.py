@@ -224,3 +224,20 @@ def test_an_answer_whose_prices_are_sound_is_preferred_to_a_newer_one_whose_are_
     late = bars(count=9, newest=LATE)
     who, _, unconfirmed, _ = told(*asked(held(leap(bars(count=9))), held(late), limit=9))
     assert (who, unconfirmed) == ("b", set())
+
+
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_a_hole_is_trusted_unless_rows_were_left_out_that_were_no_bars(dropped):
+    class Holed(DataSource):
+        clock = CLOCK
+
+        async def _fetch(self, request):
+            full = bars(count=41, newest="2024-03-08T15:00")
+            kept = np.delete(np.arange(41), 38)
+            columns = ("time", "open", "high", "low", "close", "volume")
+            holed = {name: getattr(full, name)[kept] for name in columns}
+            return full._replace(**holed, dropped=dropped)
+
+    failover, heard = asked(Holed(), limit=40)
+    assert [error.fault for error in heard["a"].errors] == ["gaps"]
+    assert failover.unconfirmed == ({"SPY"} if dropped else set())
