@@ -250,3 +250,14 @@ def test_bars_say_where_they_come_from():
     assert of(days()) == ("tape", "sip", "unknown")
     assert of(bars(source="other", feed="iex", adjustment="split")) == ("other", "iex", "split")
     assert of(days(feed="iex", adjustment="raw")) == ("tape", "iex", "raw")
+
+
+def test_a_pair_trades_every_day_unless_its_frame_says_otherwise():
+    week = pd.DatetimeIndex(pd.date_range("2024-03-07", "2024-03-12"))
+    prices = {name: np.arange(1.0, 7.0) for name in ("open", "high", "low", "close")}
+    frame = pd.DataFrame(prices | {"volume": 9.0}, index=week)
+    got = fetch(frame, "BTC/USD")["BTC/USD"]
+    assert (got.calendar, dates(got)[2:4]) == ("24/7", ["2024-03-09", "2024-03-10"])
+    stated = days(calendar="XNYS")
+    assert fetch(stated, "BTC/USD")["BTC/USD"].calendar == "XNYS"
+    assert fetch(days())["SPY"].calendar == "XNYS"

@@ -18,15 +18,8 @@ from tradekit import (
     calendar_for,
 )
 from tradekit.data import MemorySource, SimulatedSource
-from tradekit.data._checks import (
-    doubt,
-    may_be_short,
-    next_close,
-    objection,
-    overdue,
-    shortage,
-    unsuited,
-)
+from tradekit.data._checks import doubt, lack, may_be_short, objection, shortage, unsuited
+from tradekit.data._known import Known
 from tradekit.testing._provider_rows import Rows, bent
 
 SOURCE = MemorySource()
@@ -54,41 +47,6 @@ def able(**facts):
     return source
 
 
-# Sessions run from 14:30 to 21:00 UTC until 10 March 2024, from then on from 13:30 to 20:00.
-@pytest.mark.parametrize(
-    ("newest", "on_time", "late", "due"),
-    [
-        # Within a session: the bar after 15:00-15:05 is complete at 15:10 and may come until 15:15.
-        ("2024-03-08T15:00", "2024-03-08T15:15", "2024-03-08T15:15:01", "2024-03-08T15:10"),
-        # The last bar of Thursday: nothing is due before Friday's first bar is.
-        ("2024-03-07T20:55", "2024-03-08T14:40", "2024-03-08T14:40:01", "2024-03-08T14:35"),
-        # Friday's last bar, over the weekend and the change of clocks.
-        ("2024-03-08T20:55", "2024-03-11T13:40", "2024-03-11T13:40:01", "2024-03-11T13:35"),
-        # The half day before Independence Day ends at 17:00, the next session is on the 5th.
-        ("2024-07-03T16:55", "2024-07-05T13:40", "2024-07-05T13:40:01", "2024-07-05T13:35"),
-        # The last bar of a session may not stay away for the night.
-        ("2024-03-08T20:50", "2024-03-08T21:05", "2024-03-08T21:05:01", "2024-03-08T21:00"),
-    ],
-)
-def test_a_bar_is_overdue_when_the_next_one_is_late_by_its_own_length(newest, on_time, late, due):
-    assert overdue(bars(newest), at(on_time)) is None
-    assert overdue(bars(newest), at(late)) == at(due)
-
-
-def test_a_day_is_overdue_six_hours_after_its_close():
-    friday = days("2024-03-08")
-    # Monday closes at 20:00 UTC, in the new summer time.
-    assert overdue(friday, at("2024-03-12T02:00")) is None
-    assert overdue(friday, at("2024-03-12T02:00:01")) == at("2024-03-11T20:00")
-
-
-def test_a_week_is_overdue_after_its_last_session():
-    # Good Friday 2024-03-29 was a holiday: that week was complete on Thursday at 20:00 UTC.
-    week = bars("2024-03-18T04:00", timeframe="1Week")
-    assert overdue(week, at("2024-03-29T02:00")) is None
-    assert overdue(week, at("2024-03-29T02:00:01")) == at("2024-03-28T20:00")
-
-
 def test_a_delay_that_a_source_states_is_granted():
     source = able(delay=timedelta(minutes=15))
     request, newest = BarsRequest("SPY", "5Min"), bars("2024-03-08T15:00")
@@ -96,50 +54,10 @@ def test_a_delay_that_a_source_states_is_granted():
     assert objection(SOURCE, request, newest, at("2024-03-08T15:30")).fault == "stale"
 
 
-def test_an_unbroken_answer_of_a_window_that_is_over_goes_on_to_its_end():
-    # 60 bars from 14:30 end at 19:30; the one to 19:35 is due exactly then, five minutes later
-    # for who asks at once, and never late for an answer that may have holes.
-    opening, end = np.datetime64("2024-03-08T14:30"), at("2024-03-08T19:35")
-    unbroken = bars(*opening + np.arange(60) * np.timedelta64(5, "m"))
-    month_later, at_once = at("2024-04-08T15:00"), at("2024-03-08T19:39")
-    assert overdue(unbroken, month_later, end) == end
-    assert overdue(unbroken, at_once, end) is None
-    assert overdue(unbroken[1:], month_later, end) is None
-    assert overdue(unbroken, month_later, at("2024-03-08T19:34")) is None
-
-
 def test_of_the_past_only_what_was_complete_then_is_due():
     request = BarsRequest("SPY", "5Min", end=at("2024-03-08T15:12"))
     assert objection(SOURCE, request, bars("2024-03-08T15:00"), at("2024-06-03T15:00")) is None
     assert objection(SOURCE, request, bars("2024-03-08T14:50"), at("2024-06-03T15:00"))
-
-
-def test_bars_with_a_pause_may_pause_again_for_as_long():
-    # 14:40 to 14:55 is missing, which is three bars, so three more may be: the fourth, complete at
-    # 15:20, may be late by a bar.
-    sparse = bars("2024-03-08T14:35", "2024-03-08T14:55")
-    assert overdue(sparse, at("2024-03-08T15:25")) is None
-    assert overdue(sparse, at("2024-03-08T15:25:01")) == at("2024-03-08T15:20")
-
-
-def test_no_pause_excuses_more_than_half_a_session():
-    # Thursday is missing: that does not make Friday's bars optional. 3 hours are 36 bars: the 37th
-    # after 14:35 on Friday is complete at 14:35 + 185 minutes = 17:40.
-    hole = bars("2024-03-06T20:55", "2024-03-08T14:30")
-    assert overdue(hole, at("2024-03-08T17:45")) is None
-    assert overdue(hole, at("2024-03-08T17:45:01")) == at("2024-03-08T17:40")
-
-
-def test_days_with_a_hole_may_miss_as_many_days():
-    # The 5th is missing, so the 7th may be: the 8th, complete at 21:00, is due six hours later.
-    sparse = days("2024-03-04", "2024-03-06")
-    assert overdue(sparse, at("2024-03-09T03:00")) is None
-    assert overdue(sparse, at("2024-03-09T03:00:01")) == at("2024-03-08T21:00")
-
-
-def test_the_feed_of_one_exchange_may_miss_a_bar():
-    assert overdue(bars("2024-03-08T15:00", feed="iex"), at("2024-03-08T15:20")) is None
-    assert overdue(bars("2024-03-08T15:00", feed="iex"), at("2024-03-08T15:20:01"))
 
 
 def test_prices_that_are_adjusted_otherwise_are_refused_with_the_cure():
@@ -222,7 +140,8 @@ def test_fewer_bars_than_asked_are_told():
     ],
 )
 def test_a_window_that_begins_late_is_short(start, answer, late):
-    told = doubt(SOURCE, BarsRequest("SPY", answer.timeframe, start=at(start)), answer)
+    known_by = answer[-1].close_time
+    told = lack(SOURCE, BarsRequest("SPY", answer.timeframe, start=at(start)), answer, known_by)
     assert (told is not None and told.fault == "short") == late
 
 
@@ -235,17 +154,106 @@ def test_a_window_that_holds_fewer_bars_than_the_limit_is_not_short():
 def test_the_lunch_break_in_tokyo_is_no_late_beginning():
     # Tokyo rests from 02:30 to 03:30 UTC.
     afternoon = bars("2024-03-08T03:30", calendar="XTKS")
-    assert (
-        doubt(SOURCE, BarsRequest("7203", "5Min", start=at("2024-03-08T02:30")), afternoon) is None
+    request = BarsRequest("7203", "5Min", start=at("2024-03-08T02:30"))
+    assert lack(SOURCE, request, afternoon, at("2024-03-08T03:35")) is None
+
+
+def run(count, *missing, newest="2024-03-08T20:55", **known):
+    """So many five-minute bars of one session, but for those that are missing, from the end."""
+    back = np.setdiff1d(np.arange(count), missing)[::-1]
+    return bars(*np.datetime64(newest) - back * np.timedelta64(5, "m"), **known)
+
+
+def lacks(answer, asked=None, now=NOW, **window):
+    told = lack(SOURCE, BarsRequest("SPY", "5Min", limit=asked, **window), answer, now)
+    return told and told.fault
+
+
+def test_a_hole_among_the_wanted_bars_of_an_unbroken_tape_is_told():
+    holed = run(63, 4, 5, 6)
+    told = lack(SOURCE, BarsRequest("SPY", "5Min", limit=10), holed, NOW)
+    assert told.fault == "gaps"
+    assert "got 1 holes, the first before 2024-03-08 20:40 UTC" in str(told)
+    assert lacks(holed, 4) is None  # it lies before those that are wanted
+    assert lacks(run(63, 4, 5, 6, feed="iex"), 10) is None
+
+
+def test_of_a_symbol_that_trades_seldom_holes_are_not_told():
+    # Four holes in sixty bars are more than one of twenty, and three are not.
+    assert lacks(run(64, 4, 20, 30, 40), 10) is None
+    assert lacks(run(63, 4, 20, 30), 10) == "gaps"
+
+
+def test_a_minute_without_a_trade_is_not_told_and_two_are():
+    def minutes(*missing):
+        back = np.setdiff1d(np.arange(60), missing)[::-1]
+        labels = np.datetime64("2024-03-08T20:59") - back * np.timedelta64(1, "m")
+        return lacks(bars(*labels, timeframe="1Min"), 40)
+
+    assert minutes(7) is None
+    assert minutes(7, 8) == "gaps"
+
+
+def test_where_rows_were_left_out_any_hole_may_be_one_of_them():
+    labels = "2024-03-08T20:40", "2024-03-08T20:50", "2024-03-08T20:55"
+    assert lacks(bars(*labels)) is None
+    assert lacks(bars(*labels, dropped=1)) == "gaps"
+    assert lacks(bars(*labels, dropped=1, feed="iex")) is None
+
+
+def test_the_newest_bar_that_others_have_by_now_is_told():
+    # The bar after 14:55 is complete at 15:00 UTC.
+    answer = run(5, newest="2024-03-08T14:50")
+    for second, fault in ((15, None), (16, "behind")):
+        assert lacks(answer, now=at(f"2024-03-08T15:00:{second}")) == fault
+    source = able(delay=timedelta(minutes=1))
+    request = BarsRequest("SPY", "5Min")
+    assert lack(source, request, answer, at("2024-03-08T15:01:15")) is None
+    assert "the bar that was complete at 2024-03-08 15:00 UTC" in str(
+        lack(source, request, answer, at("2024-03-08T15:01:16"))
     )
 
 
-def test_holes_are_doubted_where_a_tape_should_have_none():
-    labels = "2024-03-08T14:30", "2024-03-08T14:40", "2024-03-08T14:45", "2024-03-08T15:00"
-    told = doubt(SOURCE, BarsRequest("SPY", "5Min"), bars(*labels))
-    assert told.fault == "gaps"
-    assert "got 2 holes, the first before 2024-03-08 14:40 UTC" in str(told)
-    assert doubt(SOURCE, BarsRequest("SPY", "5Min"), bars(*labels, feed="iex")) is None
+def test_an_old_answer_that_one_hole_excuses_is_told():
+    # It ends at 18:55 UTC after a hole of two hours, and now it is 20:55.
+    hole = run(53, *range(12, 36), newest="2024-03-08T18:50")
+    assert objection(SOURCE, BarsRequest("SPY", "5Min"), hole, at("2024-03-08T20:55")) is None
+    assert lacks(hole, now=at("2024-03-08T20:55")) == "stale"
+
+
+def leaping():
+    high = np.ones(5)
+    high[2] = 3.0
+    return run(5)._replace(high=high)
+
+
+def test_a_price_that_leaps_is_told_unless_it_was_told_before():
+    answer, request = leaping(), BarsRequest("SPY", "5Min")
+    told = doubt(SOURCE, request, answer)
+    assert told.fault == "spike"
+    assert "got 1 to 1, at most 3, at least 1 after 1 at 2024-03-08 20:45 UTC" in str(told)
+    assert doubt(SOURCE, request, answer, Known("a", answer, NOW)) is None
+    assert doubt(SOURCE, request, answer, Known("a", run(5), NOW)) is not None
+
+
+def test_labels_that_are_shifted_are_refused_on_a_tape_that_skips_no_bars():
+    first, second = (np.datetime64(f"2024-03-0{day}T15:30") for day in "78")
+    steps = np.arange(78) * np.timedelta64(5, "m")
+    request, now = BarsRequest("SPY", "5Min"), at("2024-03-08T22:00")
+    late = bars(*first + steps, *second + steps)
+    wrong = objection(SOURCE, request, late, now)
+    assert wrong.fault == "bad_data"
+    assert "labels the bars of SPY too late" in str(wrong)
+    assert "got labels that are shifted by 60 minutes" in str(wrong)
+    assert objection(SOURCE, request, late._replace(feed="iex"), now) is None
+
+
+def test_a_day_at_a_weekend_is_refused():
+    answer = days("2024-02-29", "2024-03-01", "2024-03-02", "2024-03-04")
+    wrong = objection(SOURCE, BarsRequest("SPY", "1Day"), answer, at("2024-03-05T15:00"))
+    assert "labels 1 of 4 bars of SPY by odd times: expected 1Day bars that begin on its days" in (
+        str(wrong)
+    )
 
 
 def test_a_source_may_be_short_where_its_history_begins_or_its_tape_skips():
@@ -282,12 +290,6 @@ def test_a_source_is_not_asked_for_what_lies_deeper_than_it_reaches():
 def test_a_source_that_does_not_know_its_adjustment_is_asked():
     assert unsuited(able(adjustments=("unknown",)), BarsRequest("SPY", "5Min"), NOW) is None
     assert unsuited(SOURCE, BarsRequest("SPY", "5Min"), NOW) is None
-
-
-def test_the_next_close_is_the_calendars():
-    # Hour bars end at 21:00 on Friday; the second one of Monday at 15:30 summer time.
-    hours = bars("2024-03-08T20:30", timeframe="1Hour")
-    assert next_close(hours, 2) == np.datetime64("2024-03-11T15:30", "ns").astype(np.int64)
 
 
 class Bent(DataSource):

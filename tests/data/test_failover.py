@@ -168,3 +168,77 @@ def test_of_what_is_known_only_the_end_is_asked_for():
     again = Failover(request, CLOCK, {"SPY": known})
     asyncio.run(again.ask("b", source, ("SPY",), 1.0, Heard()))
     assert source.request.start is None  # another source is asked for all
+
+
+LATE = "2024-03-08T14:55"  # one bar behind, though not by its own length
+
+
+def leap(series, row=-1, price=3.0):
+    high = series.high.copy()
+    high[row] = price
+    return series._replace(high=high)
+
+
+def told(failover, heard):
+    bars = failover.bars["SPY"]
+    blamed = {name: [error.fault for error in said.bad] for name, said in heard.items()}
+    return failover.answered_by["SPY"], bars.time[-1], failover.unconfirmed, blamed
+
+
+def test_who_has_the_newest_bar_is_preferred_and_who_lacks_it_is_not_to_blame():
+    answer = told(*asked(held(bars(count=9, newest=LATE)), held(bars(count=9)), limit=9))
+    assert answer == ("b", bars().time[-1], set(), {"a": [], "b": []})
+
+
+def test_where_nobody_has_the_newest_bar_the_first_is_taken_and_trusted():
+    late = [held(bars(count=9, newest=LATE)) for _ in "ab"]
+    for sources in (late[:1], late):
+        who, newest, unconfirmed, _ = told(*asked(*sources, limit=9))
+        assert (who, newest, unconfirmed) == ("a", bars(newest=LATE).time[-1], set())
+
+
+def test_a_tape_that_skips_bars_does_not_take_the_place_of_one_that_lacks_no_more():
+    full = bars(count=9, newest=LATE)
+    sparse = held(full[:-1], feed="iex")
+    failover, heard = asked(held(full), sparse, limit=8)
+    assert failover.answered_by["SPY"] == "a"
+    assert [heard[name].good for name in "ab"] == [1, 1]
+
+
+def test_prices_that_leap_give_way_to_others_and_their_source_is_to_blame():
+    answer = told(*asked(held(leap(bars())), held(bars())))
+    assert answer == ("b", bars().time[-1], set(), {"a": ["spike"], "b": []})
+
+
+def test_prices_that_leap_are_borne_out_by_who_tells_the_same_leap():
+    assert told(*asked(*[held(leap(bars())) for _ in "ab"]))[2:] == (set(), {"a": [], "b": []})
+    others = held(leap(bars())), held(leap(bars(), price=9.0))
+    assert told(*asked(*others))[2] == {"SPY"}
+
+
+def test_prices_that_leap_are_not_trusted_of_one_alone_but_kept_to_be_told_again():
+    failover, _ = asked(held(leap(bars())))
+    assert failover.unconfirmed == {"SPY"} == failover.lasting
+
+
+def test_an_answer_whose_prices_are_sound_is_preferred_to_a_newer_one_whose_are_not():
+    late = bars(count=9, newest=LATE)
+    who, _, unconfirmed, _ = told(*asked(held(leap(bars(count=9))), held(late), limit=9))
+    assert (who, unconfirmed) == ("b", set())
+
+
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_a_hole_is_trusted_unless_rows_were_left_out_that_were_no_bars(dropped):
+    class Holed(DataSource):
+        clock = CLOCK
+
+        async def _fetch(self, request):
+            full = bars(count=41, newest="2024-03-08T15:00")
+            kept = np.delete(np.arange(41), 38)
+            columns = ("time", "open", "high", "low", "close", "volume")
+            holed = {name: getattr(full, name)[kept] for name in columns}
+            return full._replace(**holed, dropped=dropped)
+
+    failover, heard = asked(Holed(), limit=40)
+    assert [error.fault for error in heard["a"].errors] == ["gaps"]
+    assert failover.unconfirmed == ({"SPY"} if dropped else set())

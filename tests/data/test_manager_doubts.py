@@ -134,6 +134,19 @@ def test_what_the_others_bear_out_is_trusted_after_a_quarantine(clock):
             clock.move_to(clock.at + CLOSE)
 
 
+def test_a_price_that_leaps_is_trusted_when_it_is_told_once_more(clock):
+    class Wild(Vendor):
+        def _told(self, bars):
+            high = bars.high.copy()
+            high[bars.time.searchsorted(np.datetime64("2024-03-08T18:00", "ns").astype(int))] *= 3
+            return super()._told(bars._replace(high=high))
+
+    manager = manager_of(Wild("a", clock))
+    for trusted in (False, True, True):
+        assert fetch(manager).trusted_for_entries is trusted
+        clock.move_to(clock.at + CLOSE)
+
+
 def test_an_answer_that_praises_itself_is_not_believed(clock):
     saved = fetch(manager_of(Vendor("good", clock)))
     assert saved.trusted_for_entries

@@ -8,7 +8,7 @@ import pytest
 from tradekit import Bars, FixedClock
 from tradekit.data import MemorySource
 from tradekit.data._known import Known
-from tradekit.data._overlap import jump
+from tradekit.data._overlap import jump, told_before
 
 NOON = datetime(2024, 3, 8, 17, tzinfo=UTC)
 LATER, NEXT_DAY = datetime(2024, 3, 8, 18, tzinfo=UTC), datetime(2024, 3, 11, 15, tzinfo=UTC)
@@ -30,8 +30,8 @@ def told(fresh, now=LATER, **known):
 def test_the_same_bars_at_another_price_are_a_jump():
     error = told(bars(1.1))
     assert error.fault == "jump"
-    assert "contradicts what is known of SPY: expected the closes that a told before" in str(error)
-    assert error.got == "closes 1.1 times as high"
+    assert "contradicts what is known of SPY: expected the prices that a told before" in str(error)
+    assert error.got == "close prices 1.1 times as high"
 
 
 def test_what_two_tapes_differ_by_is_none():
@@ -53,25 +53,48 @@ def test_of_fewer_than_three_common_bars_nothing_can_be_told():
 @pytest.mark.parametrize(
     ("factor", "adjustment", "now", "is_jump"),
     [
-        (0.5, "all", NEXT_DAY, False),  # a split of two for one
         (0.97, "all", NEXT_DAY, False),  # a dividend
-        (10.0, "all", NEXT_DAY, False),  # a reverse split
+        (0.94, "all", NEXT_DAY, True),  # which hardly any leaves of a price
+        (0.5, "all", NEXT_DAY, True),  # a split of two for one, or an error of unit
+        (10.0, "all", NEXT_DAY, True),  # a reverse split, or one
         (1.1, "all", NEXT_DAY, True),  # which nothing makes of a price
-        (0.5, "all", LATER, True),  # no session has begun since
-        (0.5, "raw", NEXT_DAY, True),  # which nobody adjusts
+        (0.97, "all", LATER, True),  # no session has begun since
+        (0.97, "raw", NEXT_DAY, True),  # which nobody adjusts
     ],
 )
-def test_history_may_be_adjusted_by_one_factor_when_a_session_has_begun(
+def test_history_may_be_adjusted_by_a_dividend_when_a_session_has_begun(
     factor, adjustment, now, is_jump
 ):
     assert (told(bars(factor, adjustment=adjustment), now) is not None) is is_jump
 
 
 def test_what_was_kept_on_disk_may_have_been_adjusted_since():
-    assert told(bars(0.5), covered=((0, 1),)) is None
+    assert told(bars(0.97), covered=((0, 1),)) is None
+    assert told(bars(0.5), covered=((0, 1),)) is not None
 
 
 def test_another_factor_for_each_bar_is_no_adjustment():
     fresh = bars()
-    p = fresh.close * np.linspace(0.5, 0.6, len(fresh))
+    p = fresh.close * np.linspace(0.95, 0.98, len(fresh))
     assert told(fresh._replace(open=p, high=p, low=p, close=p), NEXT_DAY) is not None
+
+
+@pytest.mark.parametrize(("price", "factor"), [("high", 3), ("low", 0.3)])
+def test_highs_and_lows_jump_as_closes_do(price, factor):
+    error = told(bars()._replace(**{price: getattr(bars(), price) * factor}))
+    assert error.got == f"{price} prices {factor} times as high"
+
+
+def test_who_sees_fewer_trades_sees_highs_that_are_lower_by_less_than_a_bar():
+    wide = bars()._replace(high=bars().high * 1.04)
+    known = Known("a", wide, NOON)
+    assert jump(SOURCE, known, bars(), LATER) is None  # which has no wicks at all
+    assert jump(SOURCE, known, wide._replace(high=bars().high * 1.1), LATER) is not None
+
+
+def test_bars_that_were_told_before_are_known_again():
+    known, fresh = Known("a", bars(), NOON), bars(first=18, last=22)
+    assert told_before(known, fresh).tolist() == [True, True, False, False]
+    high = fresh.high.copy()
+    high[0] *= 1.5
+    assert told_before(known, fresh._replace(high=high)).tolist() == [False, True, False, False]

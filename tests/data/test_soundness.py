@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from tradekit import Bars, Timeframe, calendar_for
-from tradekit.data._soundness import far_apart, impossible, off_grid, relabelled
+from tradekit.data._soundness import (
+    far_apart,
+    impossible,
+    off_grid,
+    relabelled,
+    shifted,
+    startling,
+)
 
 OPEN = np.datetime64("2024-03-08T14:30", "ns")
 
@@ -180,8 +187,124 @@ def test_a_symbol_that_trades_once_a_week_on_any_day_is_thin():
     assert not far_apart(single(dates, ["00:00"] * 3, "1Day"))
 
 
-def test_days_are_on_no_grid():
-    assert len(off_grid(days(10, 11))) == 0
+def on(*dates, timeframe="1Day"):
+    """A bar of each of these days or weeks, by the dates of New York."""
+    time = calendar_for().labels(np.array(dates, "M8[D]"))
+    one = np.ones(len(dates))
+    return Bars("SPY", timeframe, time, one, one, one, one, one)
+
+
+def test_no_exchange_of_the_country_opens_at_a_weekend_and_some_do_on_a_holiday():
+    assert off_grid(on("2024-03-01", "2024-03-02", "2024-03-04")).tolist() == [1]
+    # The VIX has days on which New York was closed, as for President Reagan's funeral.
+    assert len(off_grid(on("2004-06-10", "2004-06-11", "2004-06-14"))) == 0
+    # Until 1952 New York met on Saturdays, which its calendar leaves out.
+    assert len(off_grid(on("1950-03-03", "1950-03-04", "1950-03-06"))) == 0
+    assert len(off_grid(on("2024-02-26", "2024-03-04", timeframe="1Week"))) == 0
+
+
+def startled(bars):
+    return np.flatnonzero(startling(bars)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "odd"),
+    [
+        ("high", 2.1, True),
+        ("high", 1.9, False),
+        ("low", 0.47, True),
+        ("low", 0.53, False),
+    ],
+)
+def test_a_bar_that_reaches_twice_as_far_as_it_opens_and_closes_is_startling(column, factor, odd):
+    bars = minutes(10, 10, 10, 10, width=0.0)
+    prices = getattr(bars, column).copy()
+    prices[2] *= factor
+    assert startled(bars._replace(**{column: prices})) == ([2] if odd else [])
+
+
+@pytest.mark.parametrize(("factor", "odd"), [(2.1, True), (0.47, True), (1.9, False)])
+def test_a_bar_that_closes_at_twice_or_half_of_what_it_opened_is_startling(factor, odd):
+    bars = minutes(10, 10, 10, width=0.0)
+    close = np.array([10, 10, 10 * factor])
+    high, low = np.maximum(close, 10), np.minimum(close, 10)
+    assert startled(bars._replace(close=close, high=high, low=low)) == ([2] if odd else [])
+
+
+def test_three_times_from_bar_to_bar_is_startling_where_no_split_lies_between():
+    assert startled(minutes(10, 10, 31, 31)) == [2]
+    assert startled(minutes(10, 10, 29, 29)) == []
+    assert startled(days(10, 10, 32, 32, 32, adjustment="split")) == [2]
+    assert startled(days(10, 10, 32, 32, 32, adjustment="raw")) == []
+
+
+def test_where_a_split_may_lie_between_twenty_times_is_startling_and_five_there_and_back():
+    raw = {"adjustment": "raw"}
+    assert startled(days(10, 10, 10, 210, 210, **raw)) == [3]
+    assert startled(days(10, 10, 10, 190, 190, **raw)) == []
+    assert startled(days(10, 60, 60, 10, 10, **raw)) == [1]
+    assert startled(days(10, 40, 40, 10, 10, **raw)) == []
+    assert startled(days(*[10] * 2, *[60] * 9, *[10] * 2, **raw)) == []
+
+
+def test_after_a_hole_five_times_is_startling_at_an_end_of_adjusted_prices():
+    def holed(*closes):
+        bars = days(*closes, adjustment="all")
+        kept = np.delete(np.arange(len(bars)), -2)
+        prices = ("time", "open", "high", "low", "close", "volume")
+        return bars._replace(**{name: getattr(bars, name)[kept] for name in prices})
+
+    assert startled(holed(10, 10, 10, 10, 60)) == [3]
+    assert startled(holed(10, 10, 10, 10, 40)) == []
+    assert startled(days(10)) == startled(days(10)[:0]) == []
+
+
+def sessions(*dates, first="09:30", last="15:55", timeframe="5Min", by="0min", step=None):
+    """Bars of these days, from one time in New York to another, with labels that are off."""
+    facts = {"freq": step or Timeframe(timeframe).delta, "tz": "America/New_York"}
+    times = [pd.date_range(f"{day}T{first}", f"{day}T{last}", **facts) for day in dates]
+    time = (times[0].append(times[1:]) + pd.Timedelta(by)).as_unit("ns").asi8
+    one = np.ones(len(time))
+    return Bars("SPY", timeframe, time, one, one, one, one, one)
+
+
+@pytest.mark.parametrize("by", ["60min", "-60min", "5min"])
+def test_labels_that_are_as_late_at_the_close_as_at_the_open_are_shifted(by):
+    # The clocks change between the 8th and the 11th.
+    late = sessions("2024-03-07", "2024-03-08", "2024-03-11", by=by)
+    assert shifted(late) == pd.Timedelta(by).value
+
+
+@pytest.mark.parametrize("by", ["60min", "-60min"])
+def test_hours_are_shifted_too(by):
+    late = sessions("2024-03-07", "2024-03-08", last="15:30", timeframe="1Hour", by=by)
+    assert shifted(late) == pd.Timedelta(by).value
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        sessions("2024-03-07", "2024-03-08"),
+        sessions("2024-03-07", "2024-03-08", first="04:00", last="19:55"),
+        sessions("2024-03-07", "2024-03-08", first="10:00", last="15:00"),
+        # By the clock, as much before the open as before the last bar of the session's own hours.
+        sessions("2024-03-07", "2024-03-08", first="09:00", last="15:00", timeframe="1Hour"),
+        sessions("2024-03-07", "2024-03-08", first="08:00", last="16:00", timeframe="4Hour"),
+        sessions("2024-03-07", by="60min"),  # within a session nothing can be told
+        sessions("2024-03-06", "2024-03-08", by="60min"),  # nor where one is missing
+        # It trades seldom, by chance as late after the open as after the close.
+        sessions("2024-03-07", "2024-03-08", first="09:50", last="16:15", step="35min"),
+    ],
+)
+def test_honest_sessions_are_not_shifted(honest):
+    assert shifted(honest) == 0
+
+
+def test_half_a_day_ends_early_and_is_not_shifted():
+    early = sessions("2024-07-03", last="12:55").time
+    later = sessions("2024-07-05").time
+    time, one = np.append(early, later), np.ones(len(early) + len(later))
+    assert shifted(Bars("SPY", "5Min", time, one, one, one, one, one)) == 0
 
 
 LENGTHS = {"1d": "1Day", "1h": "1Hour", "5m": "5Min", "1m": "1Min"}
@@ -199,3 +322,4 @@ def test_no_real_bar_is_called_impossible(market_data):
         bars = Bars.from_frame(frame, entry["symbol"], Timeframe(LENGTHS[folder]), **facts)
         assert impossible(bars) is None, entry["file"]
         assert len(off_grid(bars)) == 0, entry["file"]
+        assert shifted(bars) == 0, entry["file"]

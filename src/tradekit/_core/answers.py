@@ -12,7 +12,7 @@ from .clock import to_ns
 from .doors import breach
 from .errors import ContractError, NoDataError, SourceError, UsageError
 from .frames import symbols_of
-from .request import BarsRequest, Fetched
+from .request import BarsRequest, Fetched, calendar_of
 
 if TYPE_CHECKING:
     from .source import DataSource
@@ -218,8 +218,9 @@ def _as_bars(source: DataSource, request: BarsRequest, symbol: str, answer: Any)
         return answer
     if not _is_frame(answer):
         raise breach(source, "_fetch answered otherwise", _ANSWERS, f"a {type(answer).__name__}")
+    calendar = answer.attrs.get("calendar") or calendar_of(symbol)
     try:
-        return Bars.from_frame(answer, symbol, request.timeframe)
+        return Bars.from_frame(answer, symbol, request.timeframe, calendar=calendar)
     except UsageError as error:
         name = source_name(source)
         raise SourceError(

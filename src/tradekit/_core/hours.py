@@ -22,7 +22,7 @@ _BEFORE, _AFTER = int(5.5 * _HOUR), 4 * _HOUR
 # Fewer sessions than this may be odd by chance.
 _ENOUGH = 3
 # Until 1952 New York met on Saturdays too, which its calendar leaves out.
-_FIVE_DAYS = np.datetime64("1952-10-01")
+FIVE_DAYS = np.datetime64("1952-10-01")
 
 
 def check_labels(bars: Bars, calendar: Calendar) -> None:
@@ -90,7 +90,7 @@ def check_hours(bars: Bars, calendar: Calendar) -> None:
 
 def _check_days(bars: Bars, calendar: Calendar) -> None:
     dates = calendar.dates(bars.time)
-    known = (dates >= max(_FIVE_DAYS, calendar.sessions[0])) & (dates <= calendar.sessions[-1])
+    known = (dates >= max(FIVE_DAYS, calendar.sessions[0])) & (dates <= calendar.sessions[-1])
     closed = known & (bars.session < 0)
     # Exchanges that keep their hours differ in a few holidays; another zone or market in weekdays.
     if closed.sum() > 1 and closed.sum() > len(bars) / 10:

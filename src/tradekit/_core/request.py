@@ -49,6 +49,27 @@ def as_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def calendar_of(symbol: str) -> str:
+    """Tell the code of the calendar that a symbol trades by: pairs such as ``BTC/USD`` never rest.
+
+    Parameters
+    ----------
+    symbol : str
+        Any.
+
+    Returns
+    -------
+    str
+        ``24/7`` or ``XNYS``.
+
+    Examples
+    --------
+    >>> calendar_of("BTC/USD"), calendar_of("BRK.B")
+    ('24/7', 'XNYS')
+    """
+    return "24/7" if "/" in symbol else "XNYS"
+
+
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and bool(name) and name == name.strip()
 

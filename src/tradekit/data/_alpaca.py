@@ -18,12 +18,11 @@ from .._core.bars import Bars
 from .._core.candidate import Candidate
 from .._core.clock import Clock, from_ns
 from .._core.errors import CredentialsError, SourceError, UsageError
-from .._core.request import BarsRequest, Capabilities
+from .._core.request import BarsRequest, Capabilities, calendar_of
 from .._core.timeframe import Timeframe
 from ._alpaca_client import Clients, RefusedError, vendor
 from ._remote import DAILY, INTRADAY, TIMEOUT, Answer, Query, Remote, sides
 from ._secret import Secret
-from ._window import calendar_of
 
 _KEYS = ("APCA_API_KEY_ID", "ALPACA_API_KEY")
 _SECRETS = ("APCA_API_SECRET_KEY", "ALPACA_SECRET_KEY")

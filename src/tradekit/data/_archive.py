@@ -17,13 +17,13 @@ from .._core.answers import source_name
 from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import from_ns, to_ns
-from .._core.request import BarsRequest
+from .._core.request import BarsRequest, calendar_of
 from .._core.source import DataSource
 from ._crew import Crew
 from ._known import Known, unsettled
 from ._shelf import Series
 from ._store import BarsStore
-from ._window import begins, calendar_of
+from ._window import begins
 
 log = logging.getLogger("tradekit.data")
 

@@ -9,30 +9,24 @@ here happens on real markets.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .._core.answers import source_name
 from .._core.bars import Bars
-from .._core.calendar import Calendar, calendar_for
 from .._core.clock import from_ns, to_ns
-from .._core.columns import Int
 from .._core.errors import SourceError
 from .._core.request import BarsRequest
 from .._core.source import DataSource
-from .._core.timeframe import Timeframe
-from ._soundness import far_apart, impossible, off_grid, relabelled
+from ._freshness import SPARSE, awaited, begins_late, excused, holes, overdue
+from ._known import Known
+from ._overlap import told_before
+from ._soundness import far_apart, impossible, off_grid, relabelled, shifted, startling
 
-# A new bar may be late by its own length; days and weeks are published in the course of an evening.
-_EVENING = timedelta(hours=6)
-# Where bars are missing anyway, so may the newest be: for half a session, or a week of days.
-_PAUSE, _DAYS_OF_PAUSE = timedelta(hours=3), 5
-SPARSE = ("iex",)
-# After so many bars without a hole, the last one of a window that is over is no more likely to be
-# missing than any of them: in one answer of a hundred and sixty at most.
-_UNBROKEN, _MOMENT = 60, timedelta(microseconds=1)
+# In a symbol that trades all the time one bar of twenty may be missing, and on a tape of minutes a
+# single one tells nothing.
+_HARDLY_ANY, _LONG = 20, timedelta(minutes=2)
 # Vendors count their depth in calendar days, and begin with a session.
 _DEPTH_SLACK = timedelta(days=7)
 
@@ -138,13 +132,27 @@ def _misplaced(
             expected=f"{request.start or 'the beginning'} to {request.end or 'now'}",
             got=f"{_utc(bars.time[0])} to {_utc(bars.close_time[-1])} UTC",
         )
+    return _mislabelled(source, bars)
+
+
+def _mislabelled(source: DataSource, bars: Bars) -> SourceError | None:
     if len(off := off_grid(bars)):
+        begin = "with the session or by the clock" if bars.timeframe.is_intraday else "on its days"
         return _bad(
             source,
             bars,
             f"labels {len(off)} of {len(bars)} bars of {bars.symbol} by odd times",
-            expected=f"{bars.timeframe} bars that begin with the session or by the clock",
+            expected=f"{bars.timeframe} bars that begin {begin}",
             got=f"{from_ns(bars.time[off[0]]):%Y-%m-%d %H:%M:%S} UTC",
+        )
+    if bars.feed not in SPARSE and (by := shifted(bars)):
+        return _bad(
+            source,
+            bars,
+            f"labels the bars of {bars.symbol} too {'late' if by > 0 else 'early'}",
+            expected="sessions that begin and end by the calendar",
+            got=f"labels that are shifted by {by / 6e10:g} minutes",
+            hint="look at the source's time zone, and whether it labels bars by their end",
         )
     return None
 
@@ -166,13 +174,15 @@ def _stale(
     source: DataSource, request: BarsRequest, bars: Bars, now: datetime
 ) -> SourceError | None:
     due = overdue(bars, now - source.capabilities.delay, request.end)
-    if due is None:
-        return None
+    return None if due is None else _late(source, bars, "stale", due)
+
+
+def _late(source: DataSource, bars: Bars, fault: str, due: datetime) -> SourceError:
     return _odd(
         source,
         bars,
         f"is behind with {bars.symbol} {bars.timeframe}",
-        "stale",
+        fault,
         expected=f"the bar that was complete at {due:%Y-%m-%d %H:%M} UTC",
         got=f"{_utc(bars.close_time[-1])} UTC as the newest",
         hint="for the past, ask with end= or hand in clock=FixedClock(...)",
@@ -192,8 +202,10 @@ def _utc(ns: np.int64) -> str:
     return f"{from_ns(int(ns)):%Y-%m-%d %H:%M}"
 
 
-def doubt(source: DataSource, request: BarsRequest, bars: Bars) -> SourceError | None:
-    """Say what is odd about an answer that may still be right: ask another source if you can.
+def doubt(
+    source: DataSource, request: BarsRequest, bars: Bars, known: Known | None = None
+) -> SourceError | None:
+    """Say what is odd about the prices of an answer, which may still be right.
 
     Parameters
     ----------
@@ -203,18 +215,44 @@ def doubt(source: DataSource, request: BarsRequest, bars: Bars) -> SourceError |
         What was asked.
     bars : Bars
         The answer for one symbol, to which there is no objection.
+    known : Known, optional
+        What was told before: an odd price that is told again is odd no more.
 
     Returns
     -------
     SourceError or None
-        Carries ``fault="split"`` where prices look as if a split was left in, ``fault="short"``
-        where bars are fewer than asked, ``fault="gaps"`` where some are missing in between on a
-        tape that should have them all.
+        Carries ``fault="split"`` where prices look as if a split was left in, ``fault="spike"``
+        where they go further than prices hardly ever do.
+    """
+    return _split_left_in(source, request, bars) or _spike(source, bars, known)
+
+
+def lack(source: DataSource, request: BarsRequest, bars: Bars, now: datetime) -> SourceError | None:
+    """Say what is missing in an answer, which another source may have.
+
+    Parameters
+    ----------
+    source : DataSource
+        Who answered.
+    request : BarsRequest
+        What was asked.
+    bars : Bars
+        The answer for one symbol, to which there is no objection.
+    now : datetime
+        Aware moment of the question.
+
+    Returns
+    -------
+    SourceError or None
+        Carries ``fault="stale"`` where only a hole or two excuse that the newest are missing,
+        ``fault="short"`` where bars are fewer than asked, ``fault="behind"`` where the newest is
+        late, though not long, and ``fault="gaps"`` where some are missing in between.
     """
     return (
-        _split_left_in(source, request, bars)
+        _excused(source, request, bars, now)
         or shortage(source, request, bars)
-        or _holes(source, bars)
+        or _awaited(source, request, bars, now)
+        or _gaps(source, request, bars)
     )
 
 
@@ -232,6 +270,39 @@ def _split_left_in(source: DataSource, request: BarsRequest, bars: Bars) -> Sour
         got=f"{bars.open[row]:g} after {bars.close[row - 1]:g} at {_utc(bars.time[row])} UTC, "
         f"{times:.3g} times",
     )
+
+
+def _spike(source: DataSource, bars: Bars, known: Known | None) -> SourceError | None:
+    odd = startling(bars)
+    if odd.any() and known is not None:
+        odd &= ~told_before(known, bars)
+    if not odd.any():
+        return None
+    row = int(np.argmax(odd))
+    before = f" after {bars.close[row - 1]:g}" if row else ""
+    return _odd(
+        source,
+        bars,
+        f"has a price of {bars.symbol} that leaps",
+        "spike",
+        expected="prices within twice (from bar to bar three times) those beside them",
+        got=f"{bars.open[row]:g} to {bars.close[row]:g}, at most {bars.high[row]:g}, at least "
+        f"{bars.low[row]:g}{before} at {_utc(bars.time[row])} UTC",
+    )
+
+
+def _excused(
+    source: DataSource, request: BarsRequest, bars: Bars, now: datetime
+) -> SourceError | None:
+    due = excused(bars, now - source.capabilities.delay, request.end)
+    return None if due is None else _late(source, bars, "stale", due)
+
+
+def _awaited(
+    source: DataSource, request: BarsRequest, bars: Bars, now: datetime
+) -> SourceError | None:
+    due = awaited(bars, now - source.capabilities.delay, request.end)
+    return None if due is None else _late(source, bars, "behind", due)
 
 
 def shortage(source: DataSource, request: BarsRequest, bars: Bars) -> SourceError | None:
@@ -253,7 +324,7 @@ def shortage(source: DataSource, request: BarsRequest, bars: Bars) -> SourceErro
     """
     if request.limit is not None and len(bars) >= request.limit:
         return None
-    if request.start is not None and _begins_late(bars, to_ns(request.start)):
+    if request.start is not None and begins_late(bars, to_ns(request.start)):
         expected = f"{bars.timeframe} bars since {request.start:%Y-%m-%d %H:%M} UTC"
     elif request.start is None and request.limit is not None:
         expected = f"{request.limit} {bars.timeframe} bars"
@@ -269,8 +340,10 @@ def shortage(source: DataSource, request: BarsRequest, bars: Bars) -> SourceErro
     )
 
 
-def _holes(source: DataSource, bars: Bars) -> SourceError | None:
+def _gaps(source: DataSource, request: BarsRequest, bars: Bars) -> SourceError | None:
     if bars.feed in SPARSE or not bars.gap_before.any():
+        return None
+    if not (bars.dropped or _hardly_any_is_missing(request, bars)):
         return None
     rows = np.flatnonzero(bars.gap_before)
     return _odd(
@@ -281,6 +354,14 @@ def _holes(source: DataSource, bars: Bars) -> SourceError | None:
         expected=f"every {bars.timeframe} bar of the sessions",
         got=f"{len(rows)} holes, the first before {_utc(bars.time[rows[0]])} UTC",
     )
+
+
+def _hardly_any_is_missing(request: BarsRequest, bars: Bars) -> bool:
+    """Whether there is a long hole where it matters, and hardly any other."""
+    if _HARDLY_ANY * bars.gap_before.sum() > len(bars):
+        return False
+    missing = holes(bars[-(request.limit or len(bars)) :])
+    return bool(missing.max(initial=0) * bars.timeframe.delta >= _LONG)
 
 
 def may_be_short(source: DataSource, bars: Bars, now: datetime) -> bool:
@@ -303,97 +384,3 @@ def may_be_short(source: DataSource, bars: Bars, now: datetime) -> bool:
     depth = source.capabilities.reach(bars.timeframe)
     reaches = depth is not None and bars[0].time <= now - depth + _DEPTH_SLACK
     return reaches or bars.feed in SPARSE or bool(bars.gap_before.any())
-
-
-def overdue(bars: Bars, asof: datetime, end: datetime | None = None) -> datetime | None:
-    """Tell which bar should have come by a moment, and has not.
-
-    A bar may be late by its own length, a day or a week by six hours. Where bars are missing
-    anyway (the answer has gaps, or the feed is one exchange's), it may also be late by the longest
-    pause that the answer shows, up to half a session. Time counts while the exchange is open: over
-    a night, a weekend or a holiday nothing becomes due. Nothing is late any more in a window that
-    is over: there an answer of sixty bars without a hole goes on to the end.
-
-    Parameters
-    ----------
-    bars : Bars
-        At least one.
-    asof : datetime
-        Aware; what the source can know by its delay.
-    end : datetime, optional
-        Aware; no bar is due that was complete later.
-
-    Returns
-    -------
-    datetime or None
-        When that bar was complete; None where nothing is overdue.
-    """
-    late = min(bars.timeframe.delta, _EVENING)
-    by = asof - late
-    if end is not None:
-        unbroken = len(bars) >= _UNBROKEN and not bars.gap_before.any()
-        by = min(by, end + _MOMENT if unbroken else end - late)
-    latest = to_ns(by)
-    if next_close(bars) >= latest:
-        return None
-    pause = _pause(bars) + (bars.feed in SPARSE)
-    due = next_close(bars, 1 + pause)
-    return None if due >= latest else from_ns(due)
-
-
-def next_close(bars: Bars, count: int = 1) -> int:
-    """Tell when the first bar (or a later one) after these will be complete.
-
-    Parameters
-    ----------
-    bars : Bars
-        At least one.
-    count : int
-        How many bars to wait for.
-
-    Returns
-    -------
-    int
-        Nanoseconds since 1970 UTC.
-    """
-    return _later(bars.calendar, bars.timeframe, int(bars.close_time[-1]), count)
-
-
-@lru_cache(maxsize=4096)  # a watchlist asks the same for all its symbols
-def _later(code: str, timeframe: Timeframe, close: int, count: int) -> int:
-    return calendar_for(code).later(close, timeframe, count)
-
-
-def _begins_late(bars: Bars, start: int) -> bool:
-    """Whether bars are missing between a moment and the first one, more than the tape may skip."""
-    calendar, timeframe, first = calendar_for(bars.calendar), bars.timeframe, int(bars.time[0])
-    if timeframe == "1Day":
-        return bool(bars.session[0] > np.searchsorted(calendar.midnights, start))
-    if timeframe == "1Week":
-        return first - start >= timeframe.ns
-    begun, ended = _open_for(calendar, np.array([start, first]))
-    skipped = _PAUSE // timeframe.delta if bars.feed in SPARSE else 0
-    if (ended - begun) // timeframe.ns <= skipped:
-        return False
-    return bool(calendar.gap_before(np.array([start - timeframe.ns, first]), timeframe)[1])
-
-
-def _pause(bars: Bars) -> int:
-    """The longest run of missing bars within the answer."""
-    if not bars.gap_before.any() or bars.timeframe == "1Week":
-        return 0
-    if not bars.timeframe.is_intraday:
-        return min(int(np.diff(bars.session).max()) - 1, _DAYS_OF_PAUSE)
-    open_for = _open_for(calendar_for(bars.calendar), bars.close_time)
-    steps = np.diff(open_for) / bars.timeframe.ns
-    return min(int(np.ceil(steps.max())) - 1, _PAUSE // bars.timeframe.delta)
-
-
-def _open_for(calendar: Calendar, moments: Int) -> Int:
-    """How long the exchange had been open at each moment, since the first session of them."""
-    row = np.searchsorted(calendar.opens, moments, side="left") - 1
-    rows = slice(row[0], row[-1] + 1)
-    length = calendar.closes[rows] - calendar.opens[rows]
-    before = np.concatenate([[0], np.cumsum(length)])[row - row[0]]
-    since = np.minimum(moments - calendar.opens[row], length[row - row[0]])
-    return np.asarray(before + since)

@@ -13,13 +13,13 @@ from .._core.bars import Bars
 from .._core.calendar import calendar_for
 from .._core.clock import Clock, from_ns, to_ns
 from .._core.errors import NoDataError, SourceError
-from .._core.request import BarsRequest, Fetched
+from .._core.request import BarsRequest, Fetched, calendar_of
 from .._core.timeframe import Timeframe
 from ._archive import Archive
 from ._cache import NEVER, BarsCache, Entry
-from ._checks import next_close
 from ._failover import Failover
 from ._flights import Flights
+from ._freshness import next_close
 from ._inquiry import Inquiry
 from ._known import Known, unsettled
 from ._ledger import running
@@ -28,7 +28,7 @@ from ._panel import Panel
 from ._parts import asked_of
 from ._stream import follow
 from ._terms import Terms
-from ._window import calendar_of, last_close, newest_from
+from ._window import last_close, newest_from
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)

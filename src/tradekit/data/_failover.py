@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import attrs
-import numpy as np
 
 from .._core.bars import Bars
 from .._core.clock import Clock
@@ -16,24 +15,16 @@ from .._core.errors import NoDataError, RateLimitError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.source import DataSource
 from ._calls import hang_up, let_die, outcome
-from ._checks import doubt, may_be_short, objection
+from ._checks import doubt, lack, may_be_short, objection
+from ._doubts import Doubtful, Doubts, alike
 from ._heard import DOUBTFUL, Heard, nobody
 from ._known import Known
 from ._overlap import jump
 from ._parts import Part, Parts
 
-_TAPES = 0.01  # as a fraction of the price
-HARMLESS = ("short",)  # doubts about how much there is, and not about what it says
 _MOST = 0.95  # of the time there is, so that what has come by then arrives
 _LOOKS = 2  # at a symbol of which a source says that there is nothing, though there was before
 _UNBELIEVED = ("rewritten", "bad_data")  # what such an answer was made of is not used again
-
-
-def _alike(mine: Bars, other: Bars) -> bool:
-    """Tell whether two sources tell the same bars, but for what two tapes differ by."""
-    return np.array_equal(mine.time, other.time) and bool(
-        abs(np.median(mine.close / other.close) - 1) < _TAPES
-    )
 
 
 def _of(symbol: str, answer: Fetched | SourceError) -> Bars | SourceError:
@@ -86,7 +77,7 @@ class Failover:
         self._wanted = attrs.evolve(request, limit=wanted) if more else request
         self.blamed: dict[str, str] = {}
         self._causes: dict[str, dict[str, SourceError]] = {s: {} for s in request.symbols}
-        self._doubted: dict[str, dict[str, tuple[DataSource, Bars]]] = {}
+        self._doubts = Doubts()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -146,13 +137,7 @@ class Failover:
     @property
     def is_held(self) -> bool:
         """Whether there are answers for all that is missing that only a longer one could better."""
-        return all(
-            any(
-                self._causes[symbol][name].fault in HARMLESS
-                for name in self._doubted.get(symbol, ())
-            )
-            for symbol in self.missing
-        )
+        return all(map(self._doubts.is_benign, self.missing))
 
     def open_to(self, name: str) -> tuple[str, ...]:
         """Name the symbols that a source may still be asked for.
@@ -214,30 +199,32 @@ class Failover:
         heard : dict of str to Heard
             By source; takes in whose doubtful answers were wrong, which is known by now.
         """
-        for symbol, answers in self._doubted.items():
+        for symbol in self._doubts.symbols():
             if symbol not in self.bars:
-                self._take_best(symbol, answers)
-            for name, (source, bars) in answers.items():
-                self._weigh(symbol, name, source, bars, heard[name])
+                self._take_best(symbol)
+            elif first := self._doubts.first_as_good(symbol, self.bars[symbol]):
+                self.replace(symbol, first, self._doubts.of(symbol)[first].bars)
+            for name, answer in self._doubts.of(symbol).items():
+                self._weigh(symbol, name, answer, heard[name])
         self._blame_who_saw_nothing(heard)
         for name, said in heard.items():
             if said.bad and not said.good:
                 self.blamed[name] = str(said.bad[0])
 
-    def _weigh(self, symbol: str, name: str, source: DataSource, bars: Bars, heard: Heard) -> None:
+    def _weigh(self, symbol: str, name: str, answer: Doubtful, heard: Heard) -> None:
         """Say what a doubtful answer was worth, now that another one is taken."""
-        if _alike(bars, self.bars[symbol]):
+        source, bars, why = answer.source, answer.bars, answer.why
+        if alike(bars, self.bars[symbol]):
             heard.served.add(symbol)
-        elif self._is_word_against_word(symbol, name):
+        elif self._is_word_against_word(symbol, name, why):
             self.unconfirmed.add(symbol)
-        elif not may_be_short(source, bars, self.now):
-            heard.proven.append(self._causes[symbol][name])
+        elif why.fault != "behind" and not may_be_short(source, bars, self.now):
+            heard.proven.append(why)
 
-    def _is_word_against_word(self, symbol: str, name: str) -> bool:
+    def _is_word_against_word(self, symbol: str, name: str, why: SourceError) -> bool:
         """Whether nobody bears out the other answer but what its own source told before."""
         giver = self.answered_by[symbol]
-        is_jump = self._causes[symbol][name].fault == "jump"
-        return is_jump and giver != name and self.known[symbol].giver == giver
+        return why.fault == "jump" and giver != name and self.known[symbol].giver == giver
 
     def _blame_who_saw_nothing(self, heard: Mapping[str, Heard]) -> None:
         """An empty or old answer is a fault where another source had a good one.
@@ -250,13 +237,13 @@ class Failover:
                 if cause.fault in DOUBTFUL and knew and name in heard and not heard[name].good:
                     heard[name].proven.append(cause)
 
-    def _take_best(self, symbol: str, answers: Mapping[str, tuple[DataSource, Bars]]) -> None:
-        best = max(answers, key=lambda name: len(answers[name][1]))
-        self.replace(symbol, best, answers[best][1])
-        fault = self._causes[symbol][best].fault
-        if fault not in HARMLESS:  # its prices may be wrong
+    def _take_best(self, symbol: str) -> None:
+        best = self._doubts.best(symbol)
+        answer = self._doubts.of(symbol)[best]
+        self.replace(symbol, best, answer.bars)
+        if not answer.is_benign:  # its prices may be wrong
             self.unconfirmed.add(symbol)
-        if fault == "jump":
+        if answer.why.fault in ("jump", "spike"):
             self._changed.add(symbol)
 
     def replace(self, symbol: str, name: str, bars: Bars) -> None:
@@ -302,7 +289,7 @@ class Failover:
             return True
         if cause.fault == "empty" and self._has_served(name, symbol):
             return self._saw_nothing[symbol, name] < _LOOKS
-        held = name in self._doubted.get(symbol, {})
+        held = name in self._doubts.of(symbol)
         return cause.retryable and not held and not isinstance(cause, RateLimitError)
 
     def _take(
@@ -351,7 +338,7 @@ class Failover:
             if error := objection(source, self.request, bars, self.now):
                 raise error
             given = self.bars.get(symbol)
-            if (error := self._doubt(source, bars)) and not (given and _alike(bars, given)):
+            if (error := self._doubt(source, bars)) and not (given and alike(bars, given)):
                 raise error
         except SourceError as error:
             heard.errors.append(error)
@@ -363,19 +350,17 @@ class Failover:
             if error.fault == "stale":
                 self._note(name, bars)
             raise error
-        if error := self._doubt(source, bars):
-            others = self._doubted.setdefault(bars.symbol, {})
-            if not any(_alike(bars, other) for _, other in others.values()):
-                others[name] = source, bars
-                raise error
+        error = self._doubt(source, bars)
+        if error and self._doubts.hold(name, source, bars, error):
+            raise error
 
     def _doubt(self, source: DataSource, bars: Bars) -> SourceError | None:
-        error = doubt(source, self._wanted, bars)
-        # Minutes without a trade are many; only where rows were left out may a hole be one of them.
-        if error and (error.fault != "gaps" or bars.dropped):
-            return error
         known = self.known.get(bars.symbol)
-        return jump(source, known, bars, self.now) if known else None
+        return (
+            doubt(source, self._wanted, bars, known)
+            or (jump(source, known, bars, self.now) if known else None)
+            or lack(source, self._wanted, bars, self.now)
+        )
 
     def _note(self, name: str, bars: Bars) -> None:
         """Remember the newest bars that anybody has, though newer ones should be there."""

@@ -12,7 +12,7 @@ from .._core.errors import NoDataError, SourceError
 # A halted, delisted or unknown symbol shows these symptoms as well.
 DOUBTFUL = ("empty", "stale")
 # Only another source's answer tells whether these are faults.
-_OPEN = (*DOUBTFUL, "short", "gaps", "split", "rewritten", "jump")
+_OPEN = (*DOUBTFUL, "short", "behind", "gaps", "split", "spike", "rewritten", "jump")
 _SEVERAL = 3  # symbols that do not stop trading at the same time
 
 

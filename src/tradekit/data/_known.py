@@ -16,8 +16,8 @@ from .._core.errors import SourceError
 from .._core.faults import COLUMNS
 from .._core.request import BarsRequest
 from .._core.timeframe import Timeframe
-from ._checks import next_close
 from ._coverage import Interval
+from ._freshness import next_close
 from ._window import begins
 
 _OVERLAP = 3  # settled bars that are read again, to see whether history was rewritten

@@ -21,7 +21,7 @@ from .._core.calendar import calendar_for
 from .._core.clock import Clock
 from .._core.errors import CredentialsError, RateLimitError, SourceError, UsageError
 from .._core.event import SourceStatusChanged
-from .._core.request import BarsRequest
+from .._core.request import BarsRequest, calendar_of
 from .._core.source import DataSource
 from ._calls import Deadline, within
 from ._checks import unsuited
@@ -33,7 +33,6 @@ from ._lineup import USUAL, Lineup
 from ._metrics import Metrics, OnCall
 from ._race import Race
 from ._terms import Terms
-from ._window import calendar_of
 
 T = TypeVar("T")
 log = logging.getLogger("tradekit.data")

@@ -17,7 +17,7 @@ import numpy as np
 from .._core.bars import Bars
 from .._core.errors import UsageError
 from .._core.faults import PRICES
-from ._checks import SPARSE
+from ._freshness import SPARSE
 
 # Far above what real feeds differ by, and well below a dividend or a shift that could do harm.
 TOLERANCE = 0.002

@@ -1,4 +1,4 @@
-"""Labels and prices that cannot be, or that look as if they were told in other shares.
+"""Labels and prices that cannot be, or hardly, or that look as if told in other shares.
 
 What nothing here can see is an answer that is wrong as a whole: all prices a percent too high, or
 another symbol's. That takes bars that are known, or another source.
@@ -14,11 +14,13 @@ from .._core.bars import Bars
 from .._core.calendar import Calendar, calendar_for
 from .._core.columns import Bool, Dates, Float, Int
 from .._core.days import weekdays, weeks
+from .._core.hours import FIVE_DAYS
 from .._core.timeframe import Timeframe
 
 # Vendors label hours by the clock, which no session of theirs begins by.
 _HOUR = 3600 * 10**9
 _DAY, _WEEK = Timeframe("1Day"), Timeframe("1Week")
+_SATURDAY = 5
 # Fewer bars than this may lie far apart by chance, and so many tell; longer ones than this lie a
 # day apart anyway.
 _SEVERAL, _TELLING, _SEVERAL_A_DAY = 3, 10, Timeframe("2Hour")
@@ -28,14 +30,20 @@ _LONE = 5.0
 # From one bar to the next no price goes so far within a session, nor overnight where splits are
 # taken out: the largest real moves of a day are about tenfold.
 _LEAP = 20.0
+# Further than this bars hardly ever reach, and than that they hardly ever step.
+_WIDE, _STEP, _BRIEF = 2.0, 3.0, 5
 # A price that moves by less may be news; with more, news brings a crowd. Where dollar volume and
 # ranges stay within this factor of what they were, it is the shares that changed, not the price.
 _MOVED, _CALM = log(1.4), log(4.0)
 _ASIDE = 20
+_NO_SPLITS = "split", "all"
 
 
 def off_grid(bars: Bars) -> Int:
-    """Find bars that begin neither by the session's grid nor by the clock's.
+    """Find bars that begin neither by the session's grid nor by the clock's, or on no day of it.
+
+    Other exchanges of a country keep a holiday more or less; none of those whose week ends on
+    Friday opens at a weekend.
 
     Parameters
     ----------
@@ -48,10 +56,59 @@ def off_grid(bars: Bars) -> Int:
         Their rows.
     """
     if not bars.timeframe.is_intraday:
-        return np.empty(0, np.int64)
+        return np.flatnonzero(_never(bars))
     opens, length = calendar_for(bars.calendar).opens, bars.timeframe.ns
     since = bars.time - opens[np.searchsorted(opens, bars.time, side="right") - 1]
     return np.flatnonzero((since % length != 0) & (bars.time % gcd(length, _HOUR) != 0))
+
+
+def _never(bars: Bars) -> Bool:
+    """Which days and weeks belong to no session, nor to one that is not known or kept elsewhere."""
+    if bars.session.min(initial=0) >= 0:
+        return np.zeros(len(bars), dtype=bool)
+    dates = calendar_for(bars.calendar).dates(bars.time)
+    weekend = (bars.timeframe == "1Week") | (weekdays(dates) >= _SATURDAY)
+    return np.asarray((bars.session < 0) & weekend & (dates >= FIVE_DAYS))
+
+
+def shifted(bars: Bars) -> int:
+    """Tell by how much labels are off: another zone's, or those of the bars' ends.
+
+    From one session to the next the last bar then begins as much after the last of that session as
+    the first one after the open, or as much before both. Bars before the open and after the close
+    differ from that, and so do holes; of a symbol that trades seldom nothing can be told, nor of
+    bars longer than an hour, which vendors count by clocks of their own.
+
+    Parameters
+    ----------
+    bars : Bars
+        An answer, of a tape that skips no bars.
+
+    Returns
+    -------
+    int
+        Nanoseconds; 0 where they are not, or where that cannot be told.
+    """
+    length = bars.timeframe.ns
+    if length > _HOUR or len(bars) < 2 or bars.time[-1] // _DAY.ns == bars.time[0] // _DAY.ns:
+        return 0
+    calendar, day = (
+        calendar_for(bars.calendar),
+        calendar_for(bars.calendar).session(bars.time, _DAY),
+    )
+    days = np.diff(day)
+    row = np.flatnonzero((days == 1) & (day[:-1] >= 0))
+    uneven = np.count_nonzero(np.diff(bars.time)[days == 0] != length)
+    if not len(row) or uneven * _TELLING > len(bars):
+        return 0
+    opens, closes = calendar.opens[day[row]], calendar.closes[day[row]]
+    last = opens + (closes - opens - 1) // length * length
+    by = int(bars.time[row[0] + 1] - calendar.opens[day[row[0] + 1]])
+    after_open = bars.time[row + 1] - calendar.opens[day[row + 1]]
+    is_whole = by % length == 0  # hours of the clock begin before the open, or after it
+    return (
+        by if is_whole and (bars.time[row] - last == by).all() and (after_open == by).all() else 0
+    )
 
 
 def far_apart(bars: Bars) -> bool:
@@ -116,7 +173,7 @@ def impossible(bars: Bars) -> int | None:
     int or None
         Its row, or that of a neighbour where the two of them alone cannot tell.
     """
-    up, down = bars.low[1:] / bars.high[:-1], bars.low[:-1] / bars.high[1:]
+    up, down = _leaps(bars)
     far = np.maximum(up, down)
     if far.max(initial=0.0) < _LONE:
         return None
@@ -127,9 +184,52 @@ def impossible(bars: Bars) -> int | None:
     return int(np.argmax(odd)) + 1 if odd.any() else None
 
 
+def startling(bars: Bars) -> Bool:
+    """Find bars whose prices go further than they hardly ever do.
+
+    Of two million bars fifty reach twice as far as they open and close, or close at twice or half
+    of what they opened. From one bar to the next three times is as rare where no split lies
+    between; where one may, twenty times is, and five times there and back.
+
+    Parameters
+    ----------
+    bars : Bars
+        An answer.
+
+    Returns
+    -------
+    ndarray of bool
+        A value a bar.
+    """
+    top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
+    odd = (bars.high > _WIDE * top) | (bars.low * _WIDE < bottom) | (top > _WIDE * bottom)
+    up, down = _leaps(bars)
+    far = np.maximum(up, down)
+    if far.max(initial=0.0) > _STEP:
+        odd[1:] |= (far > np.where(_comparable(bars), _STEP, _LEAP)) | _there_and_back(up, down)
+        if bars.adjustment in _NO_SPLITS:  # at an end no other neighbour tells of it
+            odd[[0, -1]] |= far[[0, -1]] > _LONE
+    return np.asarray(odd)
+
+
+def _there_and_back(up: Float, down: Float) -> Bool:
+    """Where prices leap, and leap back within a few bars, which no split does."""
+    found = np.zeros(len(up), dtype=bool)
+    for bars in range(2, min(_BRIEF, len(up) - 1) + 1):
+        there, back = slice(None, -bars), slice(bars, None)
+        found[there] |= (up[there] > _LONE) & (down[back] > _LONE)
+        found[there] |= (down[there] > _LONE) & (up[back] > _LONE)
+    return found
+
+
+def _leaps(bars: Bars) -> tuple[Float, Float]:
+    """From each bar to the next, edge to edge: how many times up, and down."""
+    return bars.low[1:] / bars.high[:-1], bars.low[:-1] / bars.high[1:]
+
+
 def _comparable(bars: Bars) -> Bool:
     """Whether no split can lie between each bar and the next, nor a time without trading."""
-    adjusted = bars.adjustment in ("split", "all")
+    adjusted = bars.adjustment in _NO_SPLITS
     session = bars.session
     together = (session[1:] == session[:-1]) & (session[1:] >= 0)
     return np.asarray((together | adjusted) & ~bars.gap_before[1:])

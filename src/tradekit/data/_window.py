@@ -14,27 +14,6 @@ from .._core.request import BarsRequest
 from .._core.timeframe import Timeframe
 
 
-def calendar_of(symbol: str) -> str:
-    """Tell the code of the calendar that a symbol trades by: pairs such as ``BTC/USD`` never rest.
-
-    Parameters
-    ----------
-    symbol : str
-        Any.
-
-    Returns
-    -------
-    str
-        ``24/7`` or ``XNYS``.
-
-    Examples
-    --------
-    >>> calendar_of("BTC/USD"), calendar_of("BRK.B")
-    ('24/7', 'XNYS')
-    """
-    return "24/7" if "/" in symbol else "XNYS"
-
-
 def first_from(calendar: Calendar, timeframe: Timeframe, start: datetime) -> datetime:
     """Find the label of the first bar that opens at a moment or after it.
 
