@@ -115,7 +115,7 @@ def test_work_that_nobody_waits_for_any_more_ends_at_its_next_sign_of_life():
         run(crew, pages, patience=0.05)
     over.set()
     while crew._threads:
-        threading.Event().wait(0.001)
+        over.wait(0)
     assert told == ["left"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
@@ -372,9 +373,9 @@ def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
     np.testing.assert_array_equal(bars.close, truth.close)
 
 
-def test_a_caller_whose_loop_is_blocked_holds_nobody_up_for_long(clock):
+def test_a_caller_whose_loop_is_blocked_holds_nobody_up(clock):
     source, gate, over = Counting(clock), threading.Event(), threading.Event()
-    manager = manager_of(source, timeout=timedelta(seconds=0.2))
+    manager = manager_of(source)
 
     async def blocking():
         asking = asyncio.ensure_future(manager.fetch("SPY", "5Min", 9))
@@ -382,12 +383,19 @@ def test_a_caller_whose_loop_is_blocked_holds_nobody_up_for_long(clock):
             await asyncio.sleep(0)
         gate.set()
         over.wait(10)  # the very thing that is tried
-        await asyncio.gather(asking, return_exceptions=True)
+        return await asking
 
-    thread = threading.Thread(target=lambda: asyncio.run(blocking()))
-    thread.start()
-    gate.wait(10)
-    with pytest.raises(NoDataError, match="came in time"):
-        asyncio.run(asyncio.wait_for(manager.fetch("SPY", "5Min", 9), 5))
-    over.set()
-    thread.join()
+    async def notebook():
+        asking = asyncio.ensure_future(manager.fetch("QQQ", "5Min", 9))
+        while len(source.asked) < 3:
+            await asyncio.sleep(0)
+        return manager.blocking.fetch("QQQ", "5Min", 9), await asking
+
+    with ThreadPoolExecutor(1) as pool:
+        blocked = pool.submit(asyncio.run, blocking())
+        gate.wait(10)
+        assert len(asyncio.run(manager.fetch("SPY", "5Min", 9))) == 9
+        assert [len(bars) for bars in asyncio.run(notebook())] == [9, 9]
+        over.set()
+        assert len(blocked.result(10)) == 9
+    assert len(source.asked) == 4
