@@ -267,14 +267,11 @@ def test_a_generator_that_is_found_lost_in_the_loops_own_thread_is_hung_up_in_si
             async def collect(self):
                 gc.collect()
         clockwork = Clockwork()
-        class Holder:
-            pass
         gc.disable()
-        holder = Holder()
-        holder.me, holder.ticks = holder, Blocking(clockwork).ticks()
-        next(holder.ticks)
+        holder = [Blocking(clockwork).ticks()]
+        holder.append(holder)
+        next(holder[0])
         del holder
-        Blocking(clockwork).collect()
         while not clockwork.ended:
             Blocking(clockwork).collect()
         print(clockwork.ended)

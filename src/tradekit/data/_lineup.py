@@ -79,7 +79,7 @@ def chosen_sources(
             "nobody takes these keys",
             expected="'alpaca' by its name among the sources",
             got=" and ".join(map(repr, makers)),
-            hint="sources=['alpaca', ...], or sources=[AlpacaSource(key, secret), ...] without keys",
+            hint="sources=['alpaca', ...], or sources=[AlpacaSource(key, secret), ...] alone",
         )
     return makers
 

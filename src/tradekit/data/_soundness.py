@@ -10,6 +10,7 @@ from math import gcd, log
 
 import numpy as np
 
+from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.calendar import Calendar, calendar_for
 from .._core.columns import Bool, Dates, Float, Int
@@ -125,6 +126,24 @@ def impossible(bars: Bars) -> int | None:
     odd[:-1] = (above[:-1] & below[1:]) | (below[:-1] & above[1:])
     odd |= (far >= _LEAP) & _comparable(bars)
     return int(np.argmax(odd)) + 1 if odd.any() else None
+
+
+def strays(bar: Bar, close: float) -> bool:
+    """Tell whether a bar that comes alone reaches five times above or below the last close.
+
+    Parameters
+    ----------
+    bar : Bar
+        What was told.
+    close : float
+        Of a bar not long before.
+
+    Returns
+    -------
+    bool
+        Prices do move so far, though hardly ever: it is a reason to ask once more.
+    """
+    return max(bar.high / close, close / bar.low) >= _LONE
 
 
 def _comparable(bars: Bars) -> Bool:
