@@ -7,7 +7,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from tradekit import BarsRequest, NoDataError, ReplayClock, SourceError
+from tradekit import BarsRequest, CredentialsError, NoDataError, ReplayClock, SourceError
 from tradekit.data import SimulatedSource
 
 from .test_desk import NOW, Counting, manager_of
@@ -117,3 +117,28 @@ def test_a_stream_of_nobodys_symbol_is_refused_at_once(clock):
 
     with pytest.raises(NoDataError, match="who"):
         asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_keys_that_all_refuse_end_a_stream_whoever_saw_it_first(clock):
+    class Expiring(Counting):
+        async def _fetch(self, request):
+            if self.up:
+                return await super()._fetch(request)
+            raise CredentialsError("the keys are no longer good")
+
+    source = Expiring(clock)
+    manager = manager_of(source)
+
+    async def main():
+        listening = asyncio.ensure_future(anext(manager.stream("SPY", "1Min")))
+        while not source.asked:
+            await asyncio.sleep(0.001)
+        source.up = False
+        with pytest.raises(NoDataError):
+            await manager.fetch("QQQ", "5Min", 9)
+        clock.move_to(NOW + timedelta(seconds=70))
+        await asyncio.wait_for(listening, 10)
+
+    with pytest.raises(NoDataError, match="no longer good") as caught:
+        asyncio.run(main())
+    assert caught.value.since == NOW

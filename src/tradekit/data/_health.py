@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from .._core.clock import Clock
-from .._core.errors import NoDataError, RateLimitError, SourceError
+from .._core.errors import CredentialsError, NoDataError, RateLimitError, SourceError
 from .._core.event import SourceStatusChanged
 from .._core.source import DataSource
 from ._budget import Budget
@@ -181,7 +181,8 @@ class HealthBook:
             when = f"until {until:%Y-%m-%d %H:%M:%S} UTC" if until else "until reset"
             problem = f"{name} is not asked: {breaker.status} {when}"
         hint = f"reset_data_source({name!r}) when it works again"
-        return SourceError(problem, got=reason or None, hint=hint, source=name)
+        kind = CredentialsError if breaker.status == "refused" else SourceError
+        return kind(problem, got=reason or None, hint=hint, source=name)
 
     def heard(
         self,
