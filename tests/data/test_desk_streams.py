@@ -131,7 +131,7 @@ def test_keys_that_all_refuse_end_a_stream_whoever_saw_it_first(clock):
 
     async def main():
         listening = asyncio.ensure_future(anext(manager.stream("SPY", "1Min")))
-        while not source.asked:
+        while not manager.metrics()["sources"]["a"]["answered"]:
             await asyncio.sleep(0.001)
         source.up = False
         with pytest.raises(NoDataError):

@@ -168,7 +168,9 @@ class _Flight(Generic[K, V]):
     starter: asyncio.Event
     task: asyncio.Task[Mapping[K, V]] | None = attrs.field(default=None, init=False)
     bells: dict[asyncio.Event, asyncio.AbstractEventLoop] = attrs.field(init=False)
-    _pinged: float | None = attrs.field(default=None, init=False)
+    _answered: bool = attrs.field(default=True, init=False)
+    _looked: float = attrs.field(default=0.0, init=False)
+    _silence: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.bells = {self.starter: self.loop}
@@ -183,13 +185,17 @@ class _Flight(Generic[K, V]):
         """Ping its loop from another one, and tell whether it has not answered for too long."""
         if asyncio.get_running_loop() is self.loop:
             return False
-        if (since := self._pinged) is None:
-            since = self._pinged = monotonic()
+        now = monotonic()
+        if self._answered:
+            self._answered, self._silence = False, 0.0
             _tell(self.loop, self._pong)
-        return monotonic() - since > _SECONDS_MUTE
+        else:  # no more than a look's wait: whoever slept longer than that was held up as well
+            self._silence += min(now - self._looked, _SECONDS_BLIND)
+        self._looked = now
+        return self._silence > _SECONDS_MUTE
 
     def _pong(self) -> None:
-        self._pinged = None
+        self._answered = True
 
     def unload(self, bell: asyncio.Event) -> Mapping[K, V] | None:
         """Give what it brought, or None where it was lost and whoever joined it starts anew."""
