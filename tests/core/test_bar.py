@@ -39,6 +39,15 @@ def test_bars_are_equal_by_value_and_cannot_change():
         bar.close = 1.0
 
 
+def test_who_told_it_and_what_it_is_worth_makes_no_other_bar_of_it():
+    bar = Bar(**GOOD)
+    assert (bar.source, bar.trusted_for_entries) == ("", False)
+    told = Bar(**GOOD, source="alpaca", trusted_for_entries=True)
+    assert (told.source, told.trusted_for_entries) == ("alpaca", True)
+    assert told == bar
+    assert hash(told) == hash(bar)
+
+
 def test_times_are_shown_in_utc_whatever_zone_they_came_in():
     eastern = OPENED.astimezone(timezone(timedelta(hours=-5)))
     bar = Bar(**GOOD | {"time": eastern})

@@ -353,3 +353,8 @@ def test_there_may_be_no_bars():
     assert len(none) == len(none.close_time) == len(none.gap_before) == len(none.until(OPENED)) == 0
     assert none == make()[:0]
     assert list(none) == []
+
+
+def test_each_bar_says_whose_it_is_and_whether_trades_may_be_opened_on_it():
+    bars = make(source="iex", trusted_for_entries=True)
+    assert {(bar.source, bar.trusted_for_entries) for bar in [*bars, bars[-1]]} == {("iex", True)}

@@ -223,6 +223,62 @@ def test_a_generator_that_is_left_early_is_hung_up():
     assert room.log == ["hung up"]
 
 
+def test_ctrl_c_in_a_generator_is_ctrl_c_and_hangs_it_up(monkeypatch):
+    begun, ended, waits = threading.Event(), threading.Event(), iter([True])
+
+    class Mute:
+        async def listen(self):
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+                yield
+            finally:
+                await asyncio.sleep(0.05)  # saying goodbye takes its time
+                ended.set()
+
+    def ctrl_c_once(futures, timeout):
+        if next(waits, False):
+            assert begun.wait(10)
+            raise KeyboardInterrupt
+        return wait(futures, timeout)
+
+    monkeypatch.setattr(blocking, "wait", ctrl_c_once)
+    with pytest.raises(KeyboardInterrupt):
+        next(Blocking(Mute()).listen())
+    assert ended.is_set()
+
+
+def test_a_generator_that_is_found_lost_in_the_loops_own_thread_is_hung_up_in_silence():
+    script = """
+        import contextlib, gc
+        class Clockwork:
+            ended = False
+            async def seconds(self):
+                try:
+                    while True:
+                        yield "tick"
+                finally:
+                    await asyncio.sleep(0.01)
+                    self.ended = True
+            async def ticks(self):
+                async with contextlib.aclosing(self.seconds()) as seconds:
+                    async for second in seconds:
+                        yield second
+            async def collect(self):
+                gc.collect()
+        clockwork = Clockwork()
+        gc.disable()
+        holder = [Blocking(clockwork).ticks()]
+        holder.append(holder)
+        next(holder[0])
+        del holder
+        while not clockwork.ended:
+            Blocking(clockwork).collect()
+        print(clockwork.ended)
+    """
+    assert run(script) == ["True"]
+
+
 def test_an_error_of_a_generator_comes_out_after_what_it_gave():
     numbers = Blocking(Room()).count_and_fail()
     assert next(numbers) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from tradekit._core.bar import Bar
 from tradekit._core.candidate import Candidate
 from tradekit._core.clock import FixedClock
 from tradekit._core.errors import ContractError, RateLimitError, SourceError, UsageError
-from tradekit._core.request import BarsRequest, Fetched
+from tradekit._core.request import BarsRequest, Capabilities, Fetched
 from tradekit._core.source import BarsProvider, DataSource
 
 NOW = datetime(2024, 3, 8, 22, tzinfo=UTC)
@@ -207,6 +208,21 @@ def test_symbols_are_asked_for_at_once():
     assert most == 5
 
 
+def test_a_call_for_many_asks_for_no_more_than_it_serves():
+    class Narrow(Flat):
+        batch, capabilities = True, Capabilities(symbols_per_call=10)
+        asked: ClassVar = []
+
+        async def _fetch(self, request):
+            self.asked.append(len(request.symbols))
+            return dict.fromkeys(request.symbols, await super()._fetch(request))
+
+    names = tuple(f"S{number}" for number in range(35))
+    got = asyncio.run(Narrow().fetch(BarsRequest(names, "1Day")))
+    assert Narrow.asked == [10, 10, 10, 5]
+    assert tuple(got.bars) == names
+
+
 @pytest.mark.parametrize("request_", ["SPY", None, ("SPY", "1Day"), {"symbols": "SPY"}])
 def test_a_source_is_asked_by_request(request_):
     with pytest.raises(UsageError, match="no request: expected a BarsRequest, got"):
@@ -264,6 +280,14 @@ def test_discovery_is_asked_for_some_symbols(limit):
         asyncio.run(Able([]).discover("trending", limit))
 
 
+@pytest.mark.parametrize("category", [None, 5, "", ["trending"]])
+def test_what_is_looked_for_is_a_word(category):
+    source = Able([])
+    with pytest.raises(UsageError, match="a category is a word"):
+        asyncio.run(source.discover(category))
+    assert source.asked == []
+
+
 @pytest.mark.parametrize("answer", [None, ["SPY"], "SPY", 3])
 def test_only_candidates_are_discovered(answer):
     with pytest.raises(ContractError, match="Able: _discover answered otherwise: expected a list"):
@@ -296,6 +320,14 @@ def test_a_stream_gives_each_bar_once_and_in_order_symbol_by_symbol():
     got = asyncio.run(all_of(source.stream(["SPY", "QQQ"], "1m")))
     assert got == [said[0], said[1], said[3], said[5], said[6]]
     assert source.asked == [(("SPY", "QQQ"), "1Min")]
+
+
+def test_a_stream_gives_no_bar_that_is_not_over_and_each_names_its_source():
+    source = Able([minute(0), minute(9), minute(1)])
+    source.clock = FixedClock(minute(1).close_time)
+    got = asyncio.run(all_of(source.stream("SPY", "1Min")))
+    assert got == [minute(0), minute(1)]
+    assert {bar.source for bar in got} == {"Able"}
 
 
 @pytest.mark.parametrize("stray", [minute(1, "QQQ"), minute(1, timeframe="5Min"), "bar", None])

@@ -9,7 +9,7 @@ from tradekit._core.errors import UsageError
 from tradekit._core.event import MissReason, Mode
 from tradekit._core.regime import Regime
 from tradekit._core.signal import Direction, SignalType
-from tradekit._core.words import Word, words
+from tradekit._core.words import Word, word, words
 
 LISTS = [Direction, SignalType, Regime, Mode, MissReason]
 
@@ -46,3 +46,10 @@ def test_a_text_is_one_word_and_not_its_letters():
     assert words(["SPY", "QQQ"]) == words(w for w in ("SPY", "QQQ")) == ("SPY", "QQQ")
     assert words(()) == ()
     assert words(3) == (3,)
+
+
+def test_a_text_that_says_something_is_taken_and_nothing_else():
+    assert word("gainers", "a category is a word", "gainers") == "gainers"
+    for other in (None, 5, "", "  ", ["gainers"], b"gainers"):
+        with pytest.raises(UsageError, match="a category is a word: expected a text"):
+            word(other, "a category is a word", "gainers")

@@ -15,7 +15,9 @@ from tradekit.data import MemorySource
 from tradekit.data._stream import follow
 
 OPEN = datetime(2024, 7, 2, 13, 30, tzinfo=UTC)  # a Tuesday; the day after ends early
+MONDAY = [datetime(2024, 7, 1, 19, minute, tzinfo=UTC) for minute in range(55, 60)]
 MINUTE = timedelta(minutes=1)
+COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 def labels(sessions=4):
@@ -38,6 +40,12 @@ def minutes(symbol, seed=0, share=1.0, since=0):
     return Bars(symbol, "1Min", *columns)
 
 
+def since_monday(bars):
+    """The same minutes after Monday's last five."""
+    prices = {n: np.concatenate([np.full(5, 100.0), getattr(bars, n)]) for n in COLUMNS}
+    return bars._replace(time=np.concatenate([[*map(to_ns, MONDAY)], bars.time]), **prices)
+
+
 def days(symbol="SPY"):
     """Monday, Tuesday, half of Wednesday, and Friday, labelled by midnight in New York."""
     time = [f"2024-07-0{day}T04:00" for day in (1, 2, 3, 5)]
@@ -49,7 +57,8 @@ class Desk:
 
     def __init__(self, *bars, at=OPEN, timeframe="1Min"):
         self.clock, self.timeframe = ReplayClock(at), Timeframe(timeframe)
-        self.source = MemorySource(bars, clock=self.clock)
+        known = [since_monday(each) if each.timeframe == "1Min" else each for each in bars]
+        self.source = MemorySource(known, clock=self.clock)
         self.bars = {each.symbol: each for each in bars}
         self.questions = []
         self.answers = []  # instead of true ones: errors, or functions of the true one

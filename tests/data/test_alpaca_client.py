@@ -1,26 +1,33 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from tradekit import SourceError
 from tradekit.data._alpaca_client import Clients, RefusedError, vendor
 from tradekit.data._budget import Meter
+from tradekit.data._crew import Crew
 
 pytest.importorskip("alpaca")
 
 
-@pytest.fixture
-def ask(provider):
-    """Ask for bars of SPY, over as many pages as there are."""
-    clients = Clients("key", "secret", provider.url, 0.5, Meter(), lambda: None)
-
+def ask_all_pages(clients):
     def question():
         alpaca = vendor()
         minute = alpaca.TimeFrame(1, alpaca.TimeFrameUnit.Minute)
         asked = alpaca.StockBarsRequest(symbol_or_symbols="SPY", timeframe=minute)
         return clients.stocks.get_stock_bars(asked)
 
-    return lambda: clients.ask(question)
+    return clients.ask(question)
+
+
+@pytest.fixture
+def ask(provider):
+    """Ask for bars of SPY, over as many pages as there are."""
+    clients = Clients("key", "secret", provider.url, 0.5, Meter(), lambda: None)
+    return lambda: ask_all_pages(clients)
 
 
 def turning(provider, *tokens):
@@ -81,8 +88,29 @@ def test_every_page_is_counted_and_what_is_left_of_the_budget_is_heard(provider)
     pages = iter([{"next_page_token": "one"}, {"next_page_token": None}])
     headers = {"X-RateLimit-Limit": "200", "X-RateLimit-Remaining": "150"}
     provider.answer = lambda *_: (200, {"bars": {}, **next(pages)}, headers)
-    alpaca = vendor()
-    minute = alpaca.TimeFrame(1, alpaca.TimeFrameUnit.Minute)
-    asked = alpaca.StockBarsRequest(symbol_or_symbols="SPY", timeframe=minute)
-    clients.ask(lambda: clients.stocks.get_stock_bars(asked))
+    ask_all_pages(clients)
     assert (meter.calls, meter.left) == (2, 150)
+
+
+def test_pages_that_nobody_waits_for_any_more_are_not_asked_for(provider):
+    crew, gone = Crew(1, "crew"), threading.Event()
+    clients = Clients("key", "secret", provider.url, 5.0, Meter(), crew.sign_of_life)
+
+    def page(path, params, headers):
+        gone.wait(10)
+        number = int(params.get("page_token", 0)) + 1
+        return 200, {"bars": {}, "next_page_token": str(number) if number < 9 else None}
+
+    async def leave_at_the_first_page():
+        asking = asyncio.ensure_future(crew.run(lambda: ask_all_pages(clients), patience=60.0))
+        while not provider.asked:
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    provider.answer = page
+    asyncio.run(leave_at_the_first_page())
+    gone.set()
+    while crew._threads:
+        gone.wait(0)
+    assert len(provider.asked) == 1

@@ -18,11 +18,12 @@ from tradekit.data._alpaca_client import vendor
 from tradekit.data._alpaca_stream import Line
 from tradekit.testing import FakeProviders
 
-from .desk import MINUTE, OPEN, labels, minutes
+from .desk import MINUTE, OPEN, labels, minutes, since_monday
 
 pytest.importorskip("alpaca")
 
 UP, DOWN = "the stream is up", "the stream is down"
+LEFT_OUT = ("missing_fields", "swapped_high_low", "price_x100", "wrong_symbol")
 TRUTH = {"SPY": minutes("SPY", 0), "QQQ": minutes("QQQ", 1), "IBM": minutes("IBM", 2)}
 
 
@@ -103,7 +104,7 @@ def stage(log):
 
     def run(scene, truth=TRUTH, timeframe="1Min", feed="sip", begin=OPEN, seconds=3.0, **options):
         clock = ReplayClock(begin)
-        source = MemorySource(truth, clock=clock)
+        source = MemorySource([since_monday(bars) for bars in truth.values()], clock=clock)
 
         async def play(fake):
             alpaca = fake.alpaca(feed=feed, timeout=timedelta(seconds=seconds))
@@ -296,13 +297,14 @@ def test_the_line_rests_while_the_market_is_closed(stage, monkeypatch):
 def test_a_bar_that_cannot_be_is_left_out_and_asked_for(stage):
     async def scene(here):
         await until(lambda: here.said(UP))
-        for number, fault in enumerate(["missing_fields", "swapped_high_low", "wrong_symbol"], 1):
+        for number, fault in enumerate(LEFT_OUT, 1):
             here.fake.break_next("stream", fault)
             here.pass_on(number, 5)
             await until(lambda: here.given() == here.true())
 
     here = stage(scene)
-    assert here.said("is left out") == 6  # of the first two faults, of three symbols each
+    assert here.said("is left out") == 9  # of the first three faults, of three symbols each
+    assert {bar.source for bar in here.bars} == {"alpaca"}
 
 
 def test_a_client_that_has_changed_within_is_refused(stage, monkeypatch):
@@ -348,7 +350,7 @@ def test_it_works_in_loop_after_loop_and_in_threads_and_leaves_nothing(stage):
     assert not [thread for thread in left if thread.is_alive()]
 
 
-ON_THE_LINE = ("no_rows", "missing_fields", "swapped_high_low", "duplicate_rows", "wrong_symbol")
+ON_THE_LINE = ("no_rows", "duplicate_rows", *LEFT_OUT)
 AT_THE_DESK = (
     *("429", "500", "503", "504", "404", "drop", "truncated_json", "html", "empty", "braces"),
     *("null_bars", "no_rows", "missing_fields", "swapped_high_low", "stale_day", "missing_tail"),

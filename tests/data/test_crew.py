@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from tradekit.data._crew import Crew
+from tradekit.data._crew import Crew, LeftError
 
 
 def run(crew, work, patience=5.0):
@@ -108,6 +108,24 @@ def test_work_that_nobody_waits_for_any_more_does_not_begin():
 
     asyncio.run(impatient())
     assert run(crew, lambda: begun) == []
+
+
+def test_work_that_nobody_waits_for_any_more_ends_at_its_next_sign_of_life():
+    crew, over, told = Crew(1, "crew"), threading.Event(), []
+
+    def pages():
+        over.wait(5)
+        try:
+            crew.sign_of_life()
+        except LeftError:
+            told.append("left")
+
+    with pytest.raises(TimeoutError):
+        run(crew, pages, patience=0.05)
+    over.set()
+    while crew._threads:
+        over.wait(0)
+    assert told == ["left"]
 
 
 def test_signs_of_life_prolong_the_patience():

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import aclosing
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-import attrs
 import numpy as np
 import pytest
 
@@ -270,94 +269,6 @@ def test_ten_loops_in_a_row_have_their_answers(clock):
     assert len(source.asked) == 10
 
 
-class Speaking(Counting):
-    """Streams its minutes as the clock completes them, until it breaks."""
-
-    broken = False
-
-    def __init__(self, clock, **facts):
-        super().__init__(clock, **facts)
-        self.capabilities = attrs.evolve(self.capabilities, streams=True)
-
-    async def _stream(self, symbols, timeframe):
-        told = self.clock.now().replace(second=0)
-        while not self.broken:
-            await asyncio.sleep(0.005)
-            if (now := self.clock.now().replace(second=0)) > told:
-                request = BarsRequest(symbols, timeframe, start=told, end=now)
-                for bars in (await self.market.fetch(request)).bars.values():
-                    for bar in bars:
-                        yield bar
-                told = now
-        raise SourceError("the line is dead")
-
-
-def streamed(clock, manager, minutes, meanwhile=lambda minute: None):
-    """The minutes of SPY that a stream gives while the clock goes on by ten seconds at a time."""
-
-    async def main():
-        bars = []
-
-        async def listen():
-            async with aclosing(manager.stream("SPY", "1Min")) as coming:
-                while len(bars) < minutes:
-                    bars.append(await anext(coming))
-
-        listening = asyncio.ensure_future(listen())
-        for step in range(6 * minutes + 3):
-            meanwhile(step // 6)
-            clock.move_to(clock.at + timedelta(seconds=10))
-            for _ in range(8):
-                await asyncio.sleep(0.004)
-        await asyncio.wait_for(listening, 10)
-        return bars
-
-    return asyncio.run(main())
-
-
-def truth(clock, count):
-    fetched = asyncio.run(
-        SimulatedSource(clock=clock).fetch(BarsRequest("SPY", "1Min", limit=count))
-    )
-    return list(fetched["SPY"])
-
-
-def test_a_stream_is_what_a_source_tells_live_and_few_questions(clock):
-    source = Speaking(clock)
-    bars = streamed(clock, manager_of(source), 12)
-    assert bars == truth(clock, 12)
-    assert len(source.asked) < 6
-
-
-def test_a_stream_that_breaks_is_mended_by_questions_to_whoever_answers(clock):
-    speaking, other = Speaking(clock), Counting(clock, "b")
-
-    def meanwhile(minute):
-        speaking.broken = minute >= 4
-        speaking.up = minute < 6
-
-    bars = streamed(clock, manager_of(speaking, other), 12, meanwhile)
-    assert bars == truth(clock, 12)
-    assert other.asked
-
-
-def test_where_nobody_streams_bars_are_asked_for(clock):
-    source = Counting(clock)
-    assert streamed(clock, manager_of(source), 5) == truth(clock, 5)
-
-
-def test_a_stream_of_nobodys_symbol_is_refused_at_once(clock):
-    class Knowing(Counting):
-        async def _fetch(self, request):
-            raise NoDataError("who?", fault="unknown_symbol")
-
-    async def main():
-        return [bar async for bar in manager_of(Knowing(clock)).stream("NOSUCH", "1Min")]
-
-    with pytest.raises(NoDataError, match="who"):
-        asyncio.run(asyncio.wait_for(main(), 10))
-
-
 def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
     source = Counting(clock)
     manager = manager_of(source)
@@ -372,9 +283,9 @@ def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
     np.testing.assert_array_equal(bars.close, truth.close)
 
 
-def test_a_caller_whose_loop_is_blocked_holds_nobody_up_for_long(clock):
+def test_a_caller_whose_loop_is_blocked_holds_nobody_up(clock):
     source, gate, over = Counting(clock), threading.Event(), threading.Event()
-    manager = manager_of(source, timeout=timedelta(seconds=0.2))
+    manager = manager_of(source)
 
     async def blocking():
         asking = asyncio.ensure_future(manager.fetch("SPY", "5Min", 9))
@@ -382,12 +293,19 @@ def test_a_caller_whose_loop_is_blocked_holds_nobody_up_for_long(clock):
             await asyncio.sleep(0)
         gate.set()
         over.wait(10)  # the very thing that is tried
-        await asyncio.gather(asking, return_exceptions=True)
+        return await asking
 
-    thread = threading.Thread(target=lambda: asyncio.run(blocking()))
-    thread.start()
-    gate.wait(10)
-    with pytest.raises(NoDataError, match="came in time"):
-        asyncio.run(asyncio.wait_for(manager.fetch("SPY", "5Min", 9), 5))
-    over.set()
-    thread.join()
+    async def notebook():
+        asking = asyncio.ensure_future(manager.fetch("QQQ", "5Min", 9))
+        while len(source.asked) < 3:
+            await asyncio.sleep(0)
+        return manager.blocking.fetch("QQQ", "5Min", 9), await asking
+
+    with ThreadPoolExecutor(1) as pool:
+        blocked = pool.submit(asyncio.run, blocking())
+        gate.wait(10)
+        assert len(asyncio.run(manager.fetch("SPY", "5Min", 9))) == 9
+        assert [len(bars) for bars in asyncio.run(notebook())] == [9, 9]
+        over.set()
+        assert len(blocked.result(10)) == 9
+    assert len(source.asked) == 4

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tradekit.data import _flights
 from tradekit.data._flights import Flights
 
 
@@ -210,6 +211,37 @@ def test_a_key_of_a_loop_that_was_left_in_the_air_can_be_fetched_again(flights, 
     loop.run_until_complete(task)  # and when it runs again, its own caller is served
     loop.close()
     assert (task.result(), len(flights)) == ({"A": "a"}, 0)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_who_has_joined_a_loop_that_is_held_up_starts_anew(flights, runway, monkeypatch, when):
+    monkeypatch.setattr(_flights, "_SECONDS_MUTE", 0.05)
+    begun, over = threading.Event(), threading.Event()
+
+    async def held_up():
+        task = asyncio.create_task(flights.share("A", runway.fly))
+        await until(lambda: waiting(flights, "A") == (1 if when == "before" else 2))
+        begun.set()
+        over.wait(10)
+        return await task
+
+    async def healthy():
+        await until(lambda: waiting(flights, "A") == 1)
+        if when == "before":
+            begun.wait(10)
+        count = 2 if when == "before" else 1
+        callers = await several(flights, runway, *["A"] * count)
+        await until(lambda: len(runway.flown) == 2)
+        runway.free.set()
+        return await asyncio.gather(*callers)
+
+    with ThreadPoolExecutor(2) as pool:
+        late = pool.submit(asyncio.run, held_up())
+        served = pool.submit(asyncio.run, healthy()).result(10)
+        over.set()
+        assert late.result(10) == {"A": "a"}
+    assert served[0] == served[-1] == {"A": "a"}
+    assert (runway.flown, len(flights)) == ([("A",)] * 2, 0)
 
 
 def test_ten_loops_one_after_the_other_share_the_same_object(flights, runway):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import numpy as np
 import pytest
 
@@ -18,10 +20,12 @@ def at(minutes=0, seconds=0):
     return to_ns(OPEN + timedelta(minutes=minutes, seconds=seconds))
 
 
-def minute(number, price=100.0, volume=10.0):
+def minute(number, price=100.0, volume=10.0, **facts):
     begun = OPEN + timedelta(minutes=number)
     over = begun + timedelta(minutes=1)
-    return Bar("SPY", "1Min", begun, price, price + 1, price - 1, price + 0.5, volume, over)
+    edge = min(1.0, price / 2)
+    prices = price, price + edge, price - edge, price + edge / 2
+    return Bar("SPY", "1Min", begun, *prices, volume, over, **facts)
 
 
 def answer(*numbers):
@@ -32,7 +36,9 @@ def answer(*numbers):
 
 def ledger(timeframe="1Min", begin=0, settle=5):
     length, calendar = Timeframe(timeframe), calendar_for()
-    return Ledger("SPY", length, calendar, at(begin), settle * SECOND)
+    account = Ledger("SPY", length, calendar, at(begin), settle * SECOND)
+    account.close = 100.0
+    return account
 
 
 def given(account, now):
@@ -114,6 +120,71 @@ def test_an_answer_says_nothing_of_what_comes_after_its_end():
     assert given(account, at(4)) == [0, 1]
     account.learn(answer(0, 1, 3))
     assert given(account, at(4)) == [3]
+
+
+@pytest.mark.parametrize("factor", [100, 0.01, 5, 0.2])
+def test_a_minute_far_from_the_last_close_is_left_out(factor, caplog):
+    caplog.set_level(logging.INFO, "tradekit.data")
+    account = ledger()
+    account.hear(minute(0, price=100.0 * factor), at(1))
+    assert given(account, at(1)) == []
+    assert caplog.messages[0].startswith("stream: a minute of SPY from")
+    account.hear(minute(0), at(1))
+    assert given(account, at(1)) == [0]
+
+
+def test_a_wick_far_from_the_last_close_is_no_less_odd():
+    begun, over = from_ns(at(0)), from_ns(at(1))
+    for high, low in ((900.0, 100.0), (101.0, 1.0)):
+        account = ledger()
+        account.hear(Bar("SPY", "1Min", begun, 100, high, low, 100, 1, over), at(1))
+        assert given(account, at(1)) == []
+
+
+def test_a_minute_counts_only_where_a_close_is_known():
+    account = ledger()
+    account.close = None
+    account.hear(minute(0), at(1))
+    assert given(account, at(1)) == []
+    account.learn(answer(0))
+    account.hear(minute(1), at(2))
+    assert given(account, at(2)) == [0, 1]
+
+
+def test_an_answer_far_from_the_last_close_is_believed_when_it_is_given_twice():
+    far = answer(0)._replace(**dict.fromkeys(("open", "high", "low", "close"), np.array([9e3])))
+    account = ledger()
+    account.learn(far)
+    assert given(account, at(1)) == []
+    account.learn(answer(0))
+    assert [bar.close for bar in account.give(at(1))] == [100.0]
+    account = ledger()
+    account.learn(far)
+    account.learn(far)
+    assert [bar.close for bar in account.give(at(1))] == [9000.0]
+
+
+def test_what_is_sent_again_before_it_is_given_counts():
+    account = ledger()
+    account.hear(minute(0, price=90.0), at(0, 57))  # perhaps a snapshot
+    account.hear(minute(0), at(0, 59))
+    assert [bar.open for bar in account.give(at(1))] == [100.0]
+    longer = ledger("5Min")
+    for number in range(5):
+        longer.hear(minute(number), at(number + 1, -2))
+    longer.hear(minute(4, price=110.0), at(5))
+    assert [bar.high for bar in longer.give(at(5))] == [111.0]
+
+
+def test_a_longer_bar_is_made_of_one_sources_minutes_alone():
+    account, mixed = ledger("5Min"), ledger("5Min")
+    for number in range(5):
+        told = minute(number, source="a", trusted_for_entries=number != 3)
+        account.hear(told, at(5))
+        mixed.hear(attrs.evolve(told, source="ab"[number // 4]), at(5))
+    (bar,) = account.give(at(5))
+    assert (bar.source, bar.trusted_for_entries) == ("a", False)
+    assert given(mixed, at(5)) == []
 
 
 def test_an_answer_counts_more_than_what_was_heard():

@@ -7,7 +7,7 @@ import pytest
 
 from tradekit import ContractError, FixedClock, SystemClock, UsageError
 from tradekit.data import MemorySource, SimulatedSource
-from tradekit.data._lineup import Lineup, chosen_sources, usual_sources
+from tradekit.data._lineup import Lineup, chosen_sources, lineup_of, usual_sources
 
 CLOCK = SystemClock()
 
@@ -106,6 +106,38 @@ def test_without_keys_the_usual_sources_say_what_they_need(monkeypatch):
     absent = Lineup(usual_sources(None, None, CLOCK)).absent()
     assert "APCA_API_KEY_ID" in str(absent["alpaca"])
     assert "TIINGO_API_KEY" in str(absent["iex"])
+
+
+KEYS = ("the-key", "the-secret")
+
+
+def test_keys_are_for_alpaca_wherever_it_is_named(monkeypatch):
+    made = {}
+
+    def load(group, name):
+        def make(*keys):
+            made[name] = keys
+            return MemorySource()
+
+        return make
+
+    monkeypatch.setattr("tradekit.plugins.load", load)
+    for lineup in (
+        Lineup(usual_sources(*KEYS, CLOCK)),
+        lineup_of(["simulated", "alpaca"], KEYS, CLOCK)[0],
+        lineup_of("alpaca", KEYS, CLOCK)[0],
+    ):
+        made.clear()
+        lineup.present()
+        assert made.pop("alpaca") == KEYS
+        assert set(made.values()) <= {()}
+
+
+@pytest.mark.parametrize("sources", ["simulated", ["yahoo", "iex"], [MemorySource()]])
+def test_keys_that_nobody_takes_are_refused_and_not_shown(sources):
+    with pytest.raises(UsageError, match="nobody takes these keys: expected 'alpaca'") as caught:
+        lineup_of(sources, KEYS, CLOCK)
+    assert "the-" not in str(caught.value)
 
 
 def test_an_absent_source_is_tried_again_when_that_is_asked_for():

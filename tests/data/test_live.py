@@ -43,7 +43,7 @@ class Mute(Speaking):
     name, capabilities = "mute", Capabilities()
 
 
-def heard(panel, hear=lambda bars: None, turns=40, enough=True):
+def heard(panel, hear=lambda bars: None, turns=40, enough=True, trusted=True):
     """What is told within some turns of the loop."""
     bars = []
 
@@ -52,7 +52,9 @@ def heard(panel, hear=lambda bars: None, turns=40, enough=True):
         hear(bars)
 
     async def main():
-        listening = asyncio.ensure_future(listen(panel, ("SPY",), lambda: enough, take))
+        listening = asyncio.ensure_future(
+            listen(panel, ("SPY",), lambda: enough, lambda name: trusted, take)
+        )
         for _ in range(turns):
             await asyncio.sleep(0)
         assert not listening.done()
@@ -93,6 +95,29 @@ def test_what_is_to_be_held_against_others_is_not_taken_from_one():
     source = Speaking()
     assert heard(panel_of(source), enough=False) == []
     assert source.begun == 0
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_minute_says_whose_it_is_and_what_it_is_worth(trusted):
+    (first, *_) = heard(panel_of(Speaking()), trusted=trusted)
+    assert (first.source, first.trusted_for_entries) == ("speaking", trusted)
+
+
+def test_who_speaks_nonsense_is_heard_no_more(caplog, monkeypatch):
+    monkeypatch.setattr("tradekit.data._live._AGAIN", 0)
+
+    class Babbling(Speaking):
+        name = "babbling"
+
+        async def _stream(self, symbols, timeframe):
+            self.begun += 1
+            yield "no bar"
+
+    source = Babbling()
+    assert heard(panel_of(source)) == []
+    assert source.begun == 1
+    (said,) = caplog.messages
+    assert said.startswith("babbling is not heard any more, and is asked instead: Babbling: _str")
 
 
 @pytest.mark.parametrize("streams", [True, False])

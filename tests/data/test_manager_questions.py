@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from tradekit import Bars, Candidate, FixedClock, NoDataError
+from tradekit import Bars, Candidate, FixedClock, NoDataError, UsageError
 from tradekit.data import MemorySource, MultiSourceDataManager
 
 NOW = datetime(2024, 3, 8, 15, 6, tzinfo=UTC)
@@ -91,3 +91,10 @@ def test_a_symbol_without_an_answer_is_told_once_until_there_is_one_again(caplog
         assert (manager.blocking.get_market_data("SPY", "5Min", 5) is not None) is up
     told = [record for record in caplog.records if record.levelname == "WARNING"]
     assert sum("no source has bars of SPY" in record.message for record in told) == 2
+
+
+@pytest.mark.parametrize("category", [None, 5, "", ["gainers"]])
+def test_what_is_looked_for_is_a_word(category):
+    manager = MultiSourceDataManager(sources=[Able(candidates("A"))])
+    with pytest.raises(UsageError, match="a category is a word"):
+        manager.blocking.discover(category)

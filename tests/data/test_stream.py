@@ -8,21 +8,19 @@ import random
 import threading
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from tradekit import (
-    CredentialsError,
-    NoDataError,
     RateLimitError,
     SourceError,
 )
 from tradekit._core.clock import from_ns
 from tradekit.data import _stream
 
-from .desk import MINUTE, OPEN, Desk, days, labels, minutes, turns
+from .desk import COLUMNS, MINUTE, OPEN, Desk, days, labels, minutes, turns
 
 DOWN = SourceError("the network is down")
-COLUMNS = ("open", "high", "low", "close", "volume")
 SPY, QQQ = minutes("SPY"), minutes("QQQ", seed=1)
 
 
@@ -148,53 +146,29 @@ def test_one_who_asks_for_time_is_given_it():
     asyncio.run(check(Desk(SPY)))
 
 
-def refuse(error, *symbols):
-    def twist(fetched):
-        for symbol in symbols:
-            fetched.bars.pop(symbol, None)
-            fetched.failures[symbol] = error
-        return fetched
-
-    return twist
-
-
-UNKNOWN = NoDataError("never heard of it", fault="unknown_symbol")
-LASTING = [
-    CredentialsError("wrong keys"),
-    SourceError("no such bars", retryable=False),
-    UNKNOWN,
-]
-
-
-@pytest.mark.parametrize("error", LASTING)
-def test_what_can_never_be_had_ends_the_stream_at_once(error):
+def test_a_price_far_off_on_the_line_is_asked_for():
     async def check(desk):
-        desk.answers = [refuse(error, "SPY", "QQQ")]
-        async with desk.stream() as listener:
-            assert listener.task.exception() is error
-
-    asyncio.run(check(Desk(SPY, QQQ)))
-
-
-def test_an_unknown_symbol_among_known_ones_is_said_and_does_not_hurt(caplog):
-    async def check(desk):
-        desk.answers = [refuse(UNKNOWN, "QQQ")]
-        async with desk.stream() as listener:
+        async with desk.stream(line=desk.line) as listener:
+            desk.clock.move_to(OPEN + MINUTE)
+            prices = {n: getattr(SPY[0], n) * 100 for n in ("open", "high", "low", "close")}
+            desk.hear(attrs.evolve(SPY[0], **prices))
+            await desk.pass_on(1)
+            assert listener.bars == []
             await desk.pass_on(1, 5)
-            assert listener.heard("SPY") == listener.heard("QQQ") == [0]
-
-    asyncio.run(check(Desk(SPY, QQQ)))
-    assert caplog.messages == ["stream: nobody knows QQQ yet; asking goes on"]
-
-
-def test_keys_that_are_refused_later_end_the_stream():
-    async def check(desk):
-        async with desk.stream() as listener:
-            desk.answers = [LASTING[0]]
-            await desk.pass_on(1, 5)
-            assert listener.task.exception() is LASTING[0]
+            assert listener.bars == [SPY[0]]
 
     asyncio.run(check(Desk(SPY)))
+
+
+def test_a_day_is_asked_for_when_its_auction_is_counted():
+    async def check(desk):
+        async with desk.stream(settle=timedelta(seconds=8)) as listener:
+            await desk.pass_on(390 + 14, 59)  # after the bell
+            assert desk.questions == []
+            await desk.pass_on(390 + 15)
+            assert len(listener.bars) == 1
+
+    asyncio.run(check(Desk(days(), timeframe="1Day")))
 
 
 def test_three_bars_wait_behind_a_hole_that_nobody_can_look_into(caplog):
@@ -215,36 +189,6 @@ def test_three_bars_wait_behind_a_hole_that_nobody_can_look_into(caplog):
     asyncio.run(check(Desk(SPY)))
     told = "SPY 1Min bars from 2024-07-02 13:30:00+00:00 until 2024-07-02 13:31:00+00:00"
     assert f"stream: {told} are left out" in caplog.messages
-
-
-def test_a_quarter_of_an_hour_without_any_sight_ends_the_stream():
-    async def check(desk):
-        async with desk.stream() as listener:
-            desk.answers = [DOWN] * 100
-            for minute in range(1, 16):
-                await desk.pass_on(minute, 5)
-            assert not listener.task.done()
-            await desk.pass_on(16, 6)
-            error = listener.task.exception()
-            assert error.since == OPEN
-            assert error.__cause__ is DOWN
-            assert error.retryable
-
-    asyncio.run(check(Desk(SPY)))
-
-
-def test_bars_of_the_line_are_sight_enough():
-    async def check(desk):
-        async with desk.stream(line=desk.line) as listener:
-            desk.answers = [DOWN] * 100
-            for minute in range(1, 31):
-                await desk.pass_on(minute)
-                desk.say("SPY", minute - 1)
-                await desk.pass_on(minute, 5)
-            assert listener.heard("SPY") == list(range(30))
-            assert not listener.task.done()
-
-    asyncio.run(check(Desk(SPY, QQQ)))
 
 
 def test_who_lags_far_behind_is_asked_for_apart():
@@ -308,18 +252,6 @@ def test_nobody_is_asked_while_the_market_is_closed():
             assert desk.questions == []
             await desk.pass_on(24 * 60 + 1, 5)
             assert listener.heard()[-2:] == [389, 390]
-
-    asyncio.run(check(Desk(SPY)))
-
-
-def test_a_line_that_breaks_ends_the_stream():
-    async def broken(hear):
-        raise SourceError("the client has changed", retryable=False)
-
-    async def check(desk):
-        async with desk.stream(line=broken) as listener:
-            with pytest.raises(SourceError, match="the client has changed"):
-                await listener.task
 
     asyncio.run(check(Desk(SPY)))
 

@@ -32,6 +32,11 @@ class Bar:
         Shares or coins; NaN when unknown.
     close_time : datetime
         When it is known, aware UTC.
+    source : str
+        Who told it; empty where nobody said so. Bars that differ in this alone are equal.
+    trusted_for_entries : bool
+        Whether a data manager vouches for it as good enough to open a trade on. Bars that differ
+        in this alone are equal.
 
     Examples
     --------
@@ -50,6 +55,8 @@ class Bar:
     close: float
     volume: float
     close_time: datetime = attrs.field(converter=to_utc)
+    source: str = attrs.field(default="", kw_only=True, eq=False)
+    trusted_for_entries: bool = attrs.field(default=False, kw_only=True, eq=False)
 
     def __attrs_post_init__(self) -> None:
         row = {name: column([getattr(self, name)]) for name in COLUMNS}

@@ -290,9 +290,10 @@ class Bars:
     def __getitem__(self, rows: int | slice) -> Bar | Bars:
         if isinstance(rows, slice):
             return self._slice(rows)
-        numbers = {name: float(getattr(self, name)[rows]) for name in COLUMNS}
+        numbers: dict[str, Any] = {name: float(getattr(self, name)[rows]) for name in COLUMNS}
         time, known = from_ns(self.time[rows]), from_ns(self.close_time[rows])
-        return Bar(self.symbol, self.timeframe, time, close_time=known, **numbers)
+        facts = {"source": self.source, "trusted_for_entries": self.trusted_for_entries}
+        return Bar(self.symbol, self.timeframe, time, close_time=known, **numbers | facts)
 
     def __iter__(self) -> Iterator[Bar]:
         return (self[row] for row in range(len(self)))

@@ -19,12 +19,16 @@ T = TypeVar("T")
 # Windows hears Ctrl-C only when a wait ends.
 _SECONDS_DEAF = 0.5
 _END: Any = object()
+# What is being listened to: were all of it found lost at once, asyncio would end each part of it
+# beside the whole.
+_HELD: set[AsyncGenerator[Any, None]] = set()
 
 
 class _LoopThread:
     """An event loop that runs in a thread of its own, started when it is first needed."""
 
     _loop: asyncio.AbstractEventLoop | None
+    _thread: threading.Thread | None
 
     def __init__(self) -> None:
         self._forget()
@@ -51,18 +55,26 @@ class _LoopThread:
             future.cancel()  # Ctrl-C in the caller ends the work as well
             raise
 
+    def end(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run to its end what gives nothing; in this thread itself nobody can wait for that."""
+        if threading.current_thread() is self._thread:
+            asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        else:
+            self.run(coroutine)
+
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 loop = self._loop = asyncio.new_event_loop()
                 name = "tradekit-blocking"
-                self._thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
+                self._thread = thread
+                thread.start()
             return self._loop
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._loop = None
+        self._loop = self._thread = None
 
 
 _LOOP = _LoopThread()
@@ -113,15 +125,21 @@ class Blocking(Generic[T]):
 
 
 def _drain(items: AsyncGenerator[T, None]) -> Iterator[T]:
+    turn = asyncio.Lock()
+
     async def following() -> T:
-        return await anext(items, _END)
+        async with turn:
+            return await anext(items, _END)
 
     async def hang_up() -> None:
-        await items.aclose()
+        async with turn:  # what Ctrl-C has cancelled may not have come to its end
+            await items.aclose()
+        _HELD.discard(items)
 
+    _HELD.add(items)
     try:
         while (item := _LOOP.run(following())) is not _END:
             yield item
     finally:
         if not sys.is_finalizing():  # the loop's thread is gone by then, and nobody would answer
-            _LOOP.run(hang_up())
+            _LOOP.end(hang_up())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final, runtime_checka
 
 import attrs
 
-from .answers import ask, blamed, heard, unable
+from .answers import ask, blamed, heard, source_name, unable
 from .bar import Bar
 from .blocking import Blocking
 from .candidate import Candidate
@@ -20,7 +20,9 @@ from .doors import Interface, breach
 from .figures import count
 from .quotes import quote_of
 from .request import BarsRequest, Capabilities, Fetched, as_symbols, refuse
+from .tellings import Tellings
 from .timeframe import Timeframe
+from .words import word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,12 +123,15 @@ class DataSource(Interface):
         "stream": "_stream",
     }
     _kit: ClassVar[str] = "check_source"
+    # Whether `_fetch` itself sends its vendor no more symbols at once than that takes.
+    _divides: ClassVar[bool] = False
 
     @abstractmethod
     async def _fetch(self, request: BarsRequest) -> Any:
         """Answer with a DataFrame, Bars or a dict of them by symbol; raise when you cannot.
 
-        Called once for all symbols when ``batch`` is true, else once for each.
+        Called once for all symbols when ``batch`` is true (in parts of so many as a call serves,
+        where `capabilities` say that), else once for each.
         """
 
     async def _discover(self, category: str, limit: int) -> Sequence[Candidate]:
@@ -166,15 +171,24 @@ class DataSource(Interface):
             refuse("no request", "a BarsRequest", repr(request), "BarsRequest('SPY', '5Min')")
         now = self.clock.now()
         due = to_ns(min(request.end or now, now))
-        if self.batch or len(request.symbols) == 1:
+        names, most = request.symbols, self._at_once or len(request.symbols)
+        if len(names) <= most:
             return await ask(self, request, due)
-        parts = [attrs.evolve(request, symbols=symbol) for symbol in request.symbols]
+        cuts = range(0, len(names), most)
+        parts = [attrs.evolve(request, symbols=names[cut : cut + most]) for cut in cuts]
         answers = await asyncio.gather(*(ask(self, part, due) for part in parts))
         fetched = Fetched()
         for answer in answers:
             fetched.bars.update(answer.bars)
             fetched.failures.update(answer.failures)
         return fetched
+
+    @property
+    def _at_once(self) -> int | None:
+        """For how many symbols the hook is called at once; None means for any number."""
+        if not self.batch:
+            return 1
+        return None if self._divides else self.capabilities.symbols_per_call
 
     @final
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
@@ -195,10 +209,11 @@ class DataSource(Interface):
         Raises
         ------
         UsageError
-            When the limit counts nothing.
+            When the limit counts nothing, or the category is no text.
         SourceError
             When the source cannot look.
         """
+        word(category, "a category is a word", "discover('gainers')")
         most = count(limit, "a limit counts symbols", "limit=20")
         found = await heard(self, "_discover", self._discover, category, most)
         if not isinstance(found, Sequence) or not all(isinstance(c, Candidate) for c in found):
@@ -245,7 +260,9 @@ class DataSource(Interface):
         Yields
         ------
         Bar
-            Complete bars, each symbol's in time order and each once.
+            Complete bars, each symbol's in time order and each once, which name their source. One
+            that is sent in its last seconds waits for what is sent next; one that is sent even
+            earlier is left out.
 
         Raises
         ------
@@ -254,7 +271,7 @@ class DataSource(Interface):
         """
         names, length = as_symbols(symbols), Timeframe(timeframe)
         wanted = {(name, length) for name in names}
-        newest: dict[str, datetime] = {}
+        tellings = Tellings(source_name(self))
         with blamed(self):
             bars = self._stream(names, length)
             # Hang up on the vendor as soon as nobody listens.
@@ -263,6 +280,5 @@ class DataSource(Interface):
                     if not isinstance(bar, Bar) or (bar.symbol, bar.timeframe) not in wanted:
                         expected = f"{length} bars of {', '.join(names)}"
                         raise breach(self, "_stream gave something else", expected, repr(bar))
-                    if bar.symbol not in newest or bar.time > newest[bar.symbol]:
-                        newest[bar.symbol] = bar.time
-                        yield bar
+                    for complete in tellings.take(bar, self.clock.now()):
+                        yield complete

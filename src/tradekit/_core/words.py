@@ -34,6 +34,36 @@ class Word(StrEnum):
         )
 
 
+def word(value: object, problem: str, hint: str) -> str:
+    """Check a text that says something.
+
+    Parameters
+    ----------
+    value : str
+        What came.
+    problem, hint : str
+        Of the error: what the text is for, and a good one.
+
+    Returns
+    -------
+    str
+        The same text.
+
+    Raises
+    ------
+    UsageError
+        When it is no text, or empty.
+
+    Examples
+    --------
+    >>> word("gainers", "a category is a word", "discover('gainers')")
+    'gainers'
+    """
+    if isinstance(value, str) and value.strip():
+        return value
+    raise UsageError(problem, expected="a text that is not empty", got=repr(value), hint=hint)
+
+
 def words(given: Any) -> tuple[Any, ...]:
     """Take one word or several; a text is one word, not its letters.
 

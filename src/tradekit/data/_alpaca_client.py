@@ -42,7 +42,7 @@ class Clients:
     meter : Meter
         Counts requests, and hears what is left of the budget.
     alive : callable
-        Is told of each page that has come.
+        Is told before each page is asked for and when it has come; raises where nobody wants it.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class Clients:
 
         def request(*args: Any, **kwargs: Any) -> Any:
             self._turn_page((kwargs.get("params") or {}).get("page_token"))
+            self._alive()
             self._meter.count()
             ends = monotonic() + self._timeout
             response = send(*args, timeout=self._timeout, stream=True, **kwargs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .._core.bar import Bar
@@ -14,7 +13,7 @@ from .._core.clock import from_ns, to_ns
 from .._core.timeframe import Timeframe
 from ._alpaca_client import changed, vendor
 from ._ledger import MINUTE, running
-from ._stream import SETTLE, follow
+from ._stream import follow
 
 if TYPE_CHECKING:
     from ._alpaca import AlpacaSource
@@ -25,7 +24,6 @@ _TOO_POOR = "insufficient subscription"
 _FULL = 405  # symbol limit exceeded
 # Only a person can mend these: other keys, or another program that has the one connection.
 _STUBBORN = ("auth", "connection limit", _TOO_POOR)
-_AFTER_THE_AUCTION = timedelta(minutes=15)  # which ends a day, and is told later than minutes
 _POLL = 0.02  # seconds between two looks at the clock
 # How many symbols a connection takes, by a digest of the keys: a plan belongs to an account.
 _ROOM: dict[str, int] = {}
@@ -63,7 +61,6 @@ def stream(
         clock=source.clock,
         calendar=source._calendar,
         line=Line(source, stocks) if stocks else None,
-        settle=SETTLE if timeframe.is_intraday else _AFTER_THE_AUCTION,
     )
 
 
@@ -240,7 +237,9 @@ class _Call:
             label = said["t"].to_unix_nano()
             begun, over = from_ns(label), from_ns(label + MINUTE.ns)
             open_, high, low, close, volume = (float(said[name]) for name in "ohlcv")
-            minute = Bar(said["S"], MINUTE, begun, open_, high, low, close, volume, over)
+            prices = open_, high, low, close
+            name = self._source.name
+            minute = Bar(said["S"], MINUTE, begun, *prices, volume, over, source=name)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             # Asking will bring the right one.
             _log.info("alpaca: a minute of %s is left out: %s", said.get("S"), error)

@@ -19,6 +19,10 @@ _REST = 0.2  # seconds
 _TIMES = 8  # the size: so many threads there are at most, with those that were left to themselves
 
 
+class LeftError(Exception):
+    """Nobody waits for this work any more."""
+
+
 @attrs.define(eq=False)
 class _Job:
     """Work, who waits for it, and what is heard of it meanwhile."""
@@ -113,9 +117,17 @@ class Crew:
         return job.future
 
     def sign_of_life(self) -> None:
-        """Let who waits for the work of this thread be patient anew: one of many pages has come."""
+        """Let who waits for the work of this thread be patient anew: one of many pages has come.
+
+        Raises
+        ------
+        LeftError
+            When nobody waits any more: the other pages would be fetched in vain.
+        """
         job = getattr(self._here, "job", None)
         if job is not None:
+            if job.is_left:
+                raise LeftError("nobody waits for this any more")
             job.heard = monotonic()
 
     def _heard(self, job: _Job) -> float:

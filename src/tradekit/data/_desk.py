@@ -153,13 +153,16 @@ class Desk:
         def is_enough() -> bool:
             return terms().cross_check != "always"
 
+        def trusts(name: str) -> bool:
+            return self._inquiry.trusts(name, terms().trusted)
+
         return follow(
             fetch,
             symbols,
             timeframe,
             clock=self._clock,
             calendar=calendar_of,
-            line=partial(listen, self._panel, symbols, is_enough),
+            line=partial(listen, self._panel, symbols, is_enough, trusts),
             settle=_SETTLE,
         )
 

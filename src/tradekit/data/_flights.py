@@ -18,6 +18,8 @@ Fly = Callable[[tuple[K, ...]], Awaitable[Mapping[K, V]]]
 
 # A loop that stops tells nobody: who waits in another one looks so often whether it still runs.
 _SECONDS_BLIND = 0.1
+# A loop that something holds up tells nobody either: so long it may take to answer a ping.
+_SECONDS_MUTE = 0.5
 
 
 class Flights(Generic[K, V]):
@@ -54,8 +56,9 @@ class Flights(Generic[K, V]):
     ) -> dict[K, V]:
         """Wait for what is already being fetched, and fetch the rest in one call.
 
-        Where the loop that fetches ends, or its flight is cancelled from outside, those who had
-        joined it start anew; who started it is cancelled, as if it had been alone.
+        Where the loop that fetches ends, or something holds it up, or its flight is cancelled from
+        outside, those who had joined it start anew; who started it is cancelled, as if it had been
+        alone, and where it was held up, served when that goes on.
 
         Parameters
         ----------
@@ -65,8 +68,8 @@ class Flights(Generic[K, V]):
             Fetches the keys that it is given, all of them. It is called once, if at all, and again
             for what was lost with another caller's flight.
         patience : float, optional
-            Seconds to wait for flights of other event loops, which something may hold up; those
-            of one's own come back when they have ended. None waits as long as they take.
+            Seconds to wait for flights of other event loops; those of one's own come back when
+            they have ended. None waits as long as they take.
 
         Returns
         -------
@@ -94,7 +97,7 @@ class Flights(Generic[K, V]):
                 if await _rung(bell, aboard) and until is not None and until < monotonic():
                     raise TimeoutError("another event loop is held up")
                 missing = ()
-                for flight in [flight for flight in aboard if flight.over]:
+                for flight in [flight for flight in aboard if flight.over or flight.is_mute()]:
                     aboard.remove(flight)
                     self._leave(flight, bell)
                     mine = tuple(key for key in flight.keys if key in wanted)
@@ -118,7 +121,7 @@ class Flights(Generic[K, V]):
         with self._lock:
             for key in keys:
                 flight = self._flying.get(key)
-                if flight is None or flight.over:
+                if flight is None or flight.over or flight.is_mute():
                     rest.append(key)
                 elif flight not in joined:
                     joined.append(flight)
@@ -165,6 +168,9 @@ class _Flight(Generic[K, V]):
     starter: asyncio.Event
     task: asyncio.Task[Mapping[K, V]] | None = attrs.field(default=None, init=False)
     bells: dict[asyncio.Event, asyncio.AbstractEventLoop] = attrs.field(init=False)
+    _answered: bool = attrs.field(default=True, init=False)
+    _looked: float = attrs.field(default=0.0, init=False)
+    _silence: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.bells = {self.starter: self.loop}
@@ -174,6 +180,22 @@ class _Flight(Generic[K, V]):
         """Whether it has landed, or will not: its loop has stopped."""
         landed = self.task is not None and self.task.done()
         return landed or not self.loop.is_running()
+
+    def is_mute(self) -> bool:
+        """Ping its loop from another one, and tell whether it has not answered for too long."""
+        if asyncio.get_running_loop() is self.loop:
+            return False
+        now = monotonic()
+        if self._answered:
+            self._answered, self._silence = False, 0.0
+            _tell(self.loop, self._pong)
+        else:  # no more than a look's wait: whoever slept longer than that was held up as well
+            self._silence += min(now - self._looked, _SECONDS_BLIND)
+        self._looked = now
+        return self._silence > _SECONDS_MUTE
+
+    def _pong(self) -> None:
+        self._answered = True
 
     def unload(self, bell: asyncio.Event) -> Mapping[K, V] | None:
         """Give what it brought, or None where it was lost and whoever joined it starts anew."""

@@ -164,7 +164,8 @@ class HealthBook:
             when = f"until {until:%Y-%m-%d %H:%M:%S} UTC" if until else "until reset"
             problem = f"{name} is not asked: {breaker.status} {when}"
         hint = f"reset_data_source({name!r}) when it works again"
-        return SourceError(problem, got=reason or None, hint=hint, source=name)
+        kind = CredentialsError if breaker.status == "refused" else SourceError
+        return kind(problem, got=reason or None, hint=hint, source=name)
 
     def heard(self, name: str, said: Heard, terms: Terms) -> None:
         """Draw the consequences of a question; `Breaker.heard` says which.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
 from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.calendar import ONE_DAY, Calendar
 from .._core.clock import NS, from_ns, to_ns
 from .._core.days import weekdays
+from .._core.tellings import SKEW
 from .._core.timeframe import Timeframe
+from ._soundness import strays
 
 MINUTE = Timeframe("1Min")
-_SKEW = 5 * NS  # how far the machine's clock may lag behind the vendor's
+_SKEW = SKEW // timedelta(microseconds=1) * 1_000
 _PAUSE = 20 * NS  # before what did not come is asked for again; then twice as long, and so on
 _FIRST_RETRY, _LONGEST_RETRY = 2 * NS, 30 * NS  # after a failure
+
+_log = logging.getLogger("tradekit.data")
 
 
 def running(calendar: Calendar, timeframe: Timeframe, moment: int) -> tuple[int, int]:
@@ -79,6 +85,8 @@ class Ledger:
         When it should be asked for, if it has not come by then.
     failures : int
         How often in a row it could not be asked for.
+    close : float or None
+        The last one that is known: who tells a price that is far from it is not believed at once.
     """
 
     def __init__(
@@ -90,35 +98,56 @@ class Ledger:
         self._waiting: dict[int, Bar] = {}
         self._pause, self.failures = _PAUSE, 0
         self._known = 0  # up to this label, what has not come never will
+        self.close: float | None = None
+        self._strays: dict[int, Bar] = {}  # in the last answer
         self._expect(begin)
 
     def hear(self, minute: Bar, now: int) -> None:
         """Take a minute that was sent; once all of a longer bar's are there, they make it up.
 
-        Minutes outside regular hours, off their grid or still running are left out.
+        Minutes outside regular hours, off their grid or still running are left out, and those far
+        from the last close, or before any is known. What is sent again before it is given counts.
         """
         moment = to_ns(minute.time)
         label, close = running(self._calendar, self._timeframe, moment)
         there, over = running(self._calendar, MINUTE, moment)
-        if there != moment or over > now + _SKEW or label < self.next or label in self._waiting:
+        is_owed = label >= self.next and label > self._known
+        if there != moment or over > now + _SKEW or not is_owed or not self._is_likely(minute):
             return
+        self.close = minute.close
         minutes = self._minutes.setdefault(label, {})
-        minutes.setdefault(moment, minute)
-        if len(minutes) * MINUTE.ns == close - label:
-            del self._minutes[label]
+        minutes[moment] = minute
+        one_source = len({each.source for each in minutes.values()}) == 1
+        if len(minutes) * MINUTE.ns == close - label and one_source:
             self._waiting[label] = _together(minutes, self._timeframe, close)
+
+    def _is_likely(self, minute: Bar) -> bool:
+        if self.close is None:
+            return False
+        if far := strays(minute, self.close):
+            told = self.symbol, minute.low, minute.high, self.close
+            _log.info("stream: a minute of %s from %g to %g after %g is left out", *told)
+        return not far
 
     def learn(self, bars: Bars) -> None:
         """Take an answer to the question for all bars from `next` on.
 
         It is right about every bar up to its last one, also about those that it lacks; an answer
-        may end early, so it says nothing of what comes after.
+        may end early, so it says nothing of what comes after. Of bars far from those before them
+        it is believed when it is given twice.
         """
         told = {to_ns(bar.time): bar for bar in bars[int(bars.time.searchsorted(self.next)) :]}
-        if told:
-            self._known = max(self._known, *told)
+        before, self._strays = self._strays, self._far(told)
+        if told and self._strays.items() <= before.items():
+            self._known, self.close = max(self._known, *told), told[max(told)].close
             later = {label: bar for label, bar in self._waiting.items() if label > self._known}
             self._waiting = told | later
+
+    def _far(self, told: dict[int, Bar]) -> dict[int, Bar]:
+        """Find the bars of an answer that lie far from the one before."""
+        closes = [self.close, *(bar.close for bar in told.values())]
+        pairs = zip(told.items(), closes, strict=False)
+        return {label: bar for (label, bar), close in pairs if close and strays(bar, close)}
 
     def give(self, now: int) -> Iterator[Bar]:
         """Give the bars whose turn has come."""
@@ -175,4 +204,6 @@ def _together(minutes: dict[int, Bar], timeframe: Timeframe, close: int) -> Bar:
         bars[-1].close,
         sum(bar.volume for bar in bars),
         from_ns(close),
+        source=bars[0].source,
+        trusted_for_entries=all(bar.trusted_for_entries for bar in bars),
     )

@@ -18,6 +18,7 @@ from .._core.source import Capabilities, DataSource
 log = logging.getLogger("tradekit.data")
 
 Maker = Callable[[], DataSource]
+Keys = tuple[str | None, str | None]
 USUAL = (DataSource.ALPACA, DataSource.IEX, DataSource.YAHOO)
 
 
@@ -36,11 +37,12 @@ def usual_sources(key: str | None, secret: str | None, clock: Clock) -> dict[str
     dict of str to callable
         Each makes its source, or raises why it cannot be had.
     """
-    keys = {} if key is None and secret is None else {DataSource.ALPACA: (key, secret)}
-    return {name: _maker(name, clock, *keys.get(name, ())) for name in USUAL}
+    return {name: _maker(name, clock, (key, secret)) for name in USUAL}
 
 
-def chosen_sources(sources: Sequence[DataSource | str], clock: Clock) -> dict[str, Maker]:
+def chosen_sources(
+    sources: Sequence[DataSource | str], clock: Clock, keys: Keys = (None, None)
+) -> dict[str, Maker]:
     """Line up the sources that a user names or hands in.
 
     Parameters
@@ -49,6 +51,8 @@ def chosen_sources(sources: Sequence[DataSource | str], clock: Clock) -> dict[st
         In the order in which they are asked.
     clock : Clock
         Of those that are named; the others have their own.
+    keys : tuple of str
+        Alpaca's, for it alone, where it is named.
 
     Returns
     -------
@@ -58,32 +62,42 @@ def chosen_sources(sources: Sequence[DataSource | str], clock: Clock) -> dict[st
     Raises
     ------
     UsageError
-        When there are none, or something is neither a source nor the registered name of one.
+        When there are none, or something is neither a source nor the registered name of one; or
+        when there are keys and nobody who is named takes them.
     ContractError
         When a source cannot say what it can do.
     """
     makers: dict[str, Maker] = {}
     for source in sources:
-        name, maker = _named(source, clock)
+        name, maker = _named(source, clock, keys)
         again = (f"{name}-{number}" for number in itertools.count(2))
         makers[name if name not in makers else next(n for n in again if n not in makers)] = maker
     if not makers:
         raise _no_source("none")
+    if keys != (None, None) and DataSource.ALPACA not in sources:
+        raise UsageError(
+            "nobody takes these keys",
+            expected="'alpaca' by its name among the sources",
+            got=" and ".join(map(repr, makers)),
+            hint="sources=['alpaca', ...], or sources=[AlpacaSource(key, secret), ...] alone",
+        )
     return makers
 
 
-def _named(source: DataSource | str, clock: Clock) -> tuple[str, Maker]:
+def _named(source: DataSource | str, clock: Clock, keys: Keys) -> tuple[str, Maker]:
     if isinstance(source, DataSource):
         _check(source)
         return source_name(source), lambda: source
     if not isinstance(source, str) or source not in plugins.names("sources"):
         raise _no_source(repr(source))
-    return source, _maker(source, clock)
+    return source, _maker(source, clock, keys)
 
 
-def _maker(name: str, clock: Clock, *keys: str | None) -> Maker:
+def _maker(name: str, clock: Clock, keys: Keys) -> Maker:
+    taken = keys if name == DataSource.ALPACA and keys != (None, None) else ()
+
     def make() -> DataSource:
-        source = plugins.load("sources", name)(*keys)
+        source = plugins.load("sources", name)(*taken)
         if not isinstance(source, DataSource):
             raise _no_source(f"{name!r}, which makes a {type(source).__name__}")
         _check(source)
@@ -169,9 +183,7 @@ class Lineup:
             )
 
 
-def lineup_of(
-    sources: Any, keys: tuple[str | None, str | None], clock: Clock | None
-) -> tuple[Lineup, Clock]:
+def lineup_of(sources: Any, keys: Keys, clock: Clock | None) -> tuple[Lineup, Clock]:
     """Line up what a user hands in, or the usual sources, and choose the clock.
 
     Parameters
@@ -179,7 +191,7 @@ def lineup_of(
     sources : sequence of DataSource or str, or one of them, optional
         None means the usual ones.
     keys : tuple of str
-        Alpaca's, for the usual ones.
+        Alpaca's.
     clock : Clock, optional
         Else that of the first source that is handed in, else the machine's.
 
@@ -195,7 +207,7 @@ def lineup_of(
     listed = list(sources) if several else [sources]
     own = (source.clock for source in listed if isinstance(source, DataSource))
     clock = clock or next(own, SystemClock())
-    return Lineup(chosen_sources(listed, clock)), clock
+    return Lineup(chosen_sources(listed, clock, keys)), clock
 
 
 def _status(name: str, made: DataSource | SourceError) -> str:

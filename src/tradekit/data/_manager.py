@@ -54,8 +54,8 @@ class MultiSourceDataManager(OnTerms):
     Parameters
     ----------
     alpaca_key, alpaca_secret : str, optional
-        For the usual sources; else Alpaca looks into the environment (``APCA_API_KEY_ID`` and
-        ``APCA_API_SECRET_KEY``). Never shown or logged.
+        For Alpaca, where it is asked by its name, as usual; else it looks into the environment
+        (``APCA_API_KEY_ID`` and ``APCA_API_SECRET_KEY``). Never shown or logged.
     sources : sequence of DataSource or str, optional
         Sources, or registered names of them, in the order in which they are asked. Usually
         Alpaca, IEX (when ``TIINGO_API_KEY`` is set) and Yahoo.

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from .._core.candidate import Candidate
 from .._core.errors import SourceError
+from .._core.words import word
 from ._heard import nobody
 from ._panel import Panel
 from ._terms import Terms
@@ -33,9 +34,12 @@ async def discover(panel: Panel, category: str, limit: int, terms: Terms) -> tup
 
     Raises
     ------
+    UsageError
+        When the category is no text.
     NoDataError
         When no source could look.
     """
+    word(category, "a category is a word", "discover('gainers')")
     causes: dict[str, SourceError] = {}
     looked = False
     answers = panel.answers(

@@ -84,6 +84,7 @@ class Remote(Failures, DataSource):
     """
 
     batch = True
+    _divides = True
     _vendor: ClassVar[str | None] = None
     _since: ClassVar[date]
     _natives: ClassVar[tuple[str, ...]]

@@ -10,6 +10,7 @@ from math import gcd, log
 
 import numpy as np
 
+from .._core.bar import Bar
 from .._core.bars import Bars
 from .._core.calendar import Calendar, calendar_for
 from .._core.columns import Bool, Dates, Float, Int
@@ -225,6 +226,24 @@ def _there_and_back(up: Float, down: Float) -> Bool:
 def _leaps(bars: Bars) -> tuple[Float, Float]:
     """From each bar to the next, edge to edge: how many times up, and down."""
     return bars.low[1:] / bars.high[:-1], bars.low[:-1] / bars.high[1:]
+
+
+def strays(bar: Bar, close: float) -> bool:
+    """Tell whether a bar that comes alone reaches five times above or below the last close.
+
+    Parameters
+    ----------
+    bar : Bar
+        What was told.
+    close : float
+        Of a bar not long before.
+
+    Returns
+    -------
+    bool
+        Prices do move so far, though hardly ever: it is a reason to ask once more.
+    """
+    return max(bar.high / close, close / bar.low) >= _LONE
 
 
 def _comparable(bars: Bars) -> Bool:

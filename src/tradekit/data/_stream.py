@@ -9,13 +9,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from .._core.bar import Bar
 from .._core.calendar import calendar_for
 from .._core.clock import NS, Clock, from_ns, to_ns
-from .._core.errors import CredentialsError, SourceError
+from .._core.errors import CredentialsError, NoDataError, SourceError
 from .._core.request import BarsRequest, Fetched
 from .._core.timeframe import Timeframe
 from ._ledger import MINUTE, Ledger
@@ -25,6 +25,7 @@ Hear: TypeAlias = Callable[[Bar], None]
 Line: TypeAlias = Callable[[Hear], Awaitable[None]]
 
 SETTLE = timedelta(seconds=5)
+_AFTER_THE_AUCTION = timedelta(minutes=15)  # which ends a day, and is told later than minutes
 _POLL = 0.02  # seconds between two looks at the clock
 _GOODBYE = 1.0  # seconds for hanging up politely
 _FAR = 20  # bars behind the others: who lacks more is asked for apart, lest all rows come again
@@ -71,6 +72,7 @@ async def follow(
         until it is cancelled. Longer bars are made up of their minutes if all are there.
     settle : timedelta
         How long after its close a bar is asked for: before that, an answer may lack some of it.
+        Days and weeks are asked for a quarter of an hour after it at the soonest.
 
     Yields
     ------
@@ -82,14 +84,16 @@ async def follow(
     CredentialsError
         When every symbol is refused.
     SourceError
-        When it cannot be done at all, says the first answer; or when bars were due for a quarter
-        of an hour and neither a bar nor an answer came; its ``since`` is the first missing bar.
+        When it cannot be done at all, says the first answer.
+    NoDataError
+        When all sources refuse, or when bars were due for a quarter of an hour and neither a bar
+        nor an answer came; its ``since`` is the first missing bar.
 
     Notes
     -----
     A line may be wrong in ways that nobody can see in one bar; its minutes are taken at their
-    word if they are possible. Where no answer can be had, three bars wait behind a hole at most:
-    then they are given, and the log names the hole.
+    word if they are possible, and not far from the last close that is known. Where no answer can
+    be had, three bars wait behind a hole at most: then they are given, and the log names the hole.
 
     Examples
     --------
@@ -111,6 +115,8 @@ async def follow(
     >>> f"{asyncio.run(first()).time:%H:%M}"
     '20:58'
     """
+    if not timeframe.is_intraday:
+        settle = max(settle, _AFTER_THE_AUCTION)
     begin, wait = to_ns(clock.now()), settle // timedelta(microseconds=1) * 1_000
     ledgers = [Ledger(s, timeframe, calendar_for(calendar(s)), begin, wait) for s in symbols]
     follower = _Follower(fetch, timeframe, clock, wait, ledgers)
@@ -161,7 +167,7 @@ class _Follower:
         return to_ns(self._clock.now())
 
     async def try_it(self) -> None:
-        """Ask for one bar of each symbol, to learn at once what could never be had."""
+        """Ask for one bar of each symbol: to learn what could never be had, and what it costs."""
         fetched = await self._asked(BarsRequest(tuple(self._ledgers), self._timeframe, limit=1))
         failures = fetched.failures
         lasting = [error for error in failures.values() if _is_lasting(error)]
@@ -169,6 +175,8 @@ class _Follower:
             raise lasting[0]
         if unknown := [s for s, error in failures.items() if error.fault == _NOBODY]:
             _log.warning("stream: nobody knows %s yet; asking goes on", _names(unknown))
+        for symbol, bars in fetched.bars.items():
+            self._ledgers[symbol].close = float(bars.close[-1])
 
     def hear(self, minute: Bar) -> None:
         """Take what the line tells."""
@@ -270,26 +278,47 @@ class _Follower:
             self._looks_in_vain = 0
             return
         error = failures[asked[0].symbol]
-        if all(isinstance(failure, CredentialsError) for failure in failures.values()):
-            raise error
+        since = from_ns(min(ledger.next for ledger in asked))
+        if all(map(_is_refused, failures.values())):
+            raise self._blind("any more", error, since, retryable=False)
         if not self._looks_in_vain:
             self._blind_since = now
         self._looks_in_vain += 1
         if self._looks_in_vain >= _FAILURES and now - self._blind_since >= _BLIND:
-            since = from_ns(min(ledger.next for ledger in asked))
-            raise SourceError(
-                f"no {self._timeframe} bar could be looked at for a quarter of an hour",
-                expected=f"bars from {since} on",
-                got=f"{error}",
-                hint="fetch from there, and stream again when the source answers",
-                since=since,
-            ) from error
+            raise self._blind("for a quarter of an hour", error, since, retryable=True) from error
+
+    def _blind(
+        self, how_long: str, error: SourceError, since: datetime, *, retryable: bool
+    ) -> SourceError:
+        if isinstance(error, CredentialsError):  # of the one source that there is
+            return error
+        return NoDataError(
+            f"no {self._timeframe} bar could be looked at {how_long}",
+            retryable=retryable,
+            expected=f"bars from {since} on",
+            got=f"{error}",
+            hint="fetch from there, and stream again when the source answers",
+            fault=error.fault,
+            causes=_causes(error),
+            since=since,
+        )
+
+
+def _causes(error: SourceError) -> Mapping[str, SourceError]:
+    """What each source said, or the only one."""
+    causes: Mapping[str, SourceError] = error.context.get("causes") or {}
+    return causes or {error.context.get("source") or "the source": error}
+
+
+def _is_refused(error: SourceError) -> bool:
+    """Whether all who could ever answer refuse the keys."""
+    able = [cause for cause in _causes(error).values() if cause.fault != "unable"]
+    return bool(able) and all(isinstance(cause, CredentialsError) for cause in able)
 
 
 def _is_lasting(error: SourceError) -> bool:
     """Whether waiting does not help: what has no bars may have some later, if anybody knows it."""
-    causes = error.context.get("causes") or {}
-    unknown = any(cause.fault == _NOBODY for cause in causes.values())
+    unknown = any(cause.fault == _NOBODY for cause in _causes(error).values())
     return not error.retryable and (unknown or error.fault not in _NOTHING)
 
 
