@@ -21,7 +21,6 @@ from tradekit.testing import FakeProviders
 from .desk import MINUTE, OPEN, labels, minutes, since_monday
 
 pytest.importorskip("alpaca")
-
 UP, DOWN = "the stream is up", "the stream is down"
 LEFT_OUT = ("missing_fields", "swapped_high_low", "price_x100", "wrong_symbol")
 TRUTH = {"SPY": minutes("SPY", 0), "QQQ": minutes("QQQ", 1), "IBM": minutes("IBM", 2)}
@@ -300,8 +299,8 @@ def test_a_bar_that_cannot_be_is_left_out_and_asked_for(stage):
         for number, fault in enumerate(LEFT_OUT, 1):
             here.fake.break_next("stream", fault)
             here.pass_on(number, 1)  # the line tells of three symbols, and nobody asks yet
-            told = 3 * min(number, 3)  # another symbol's only shows when it is asked for
-            await until(lambda n=told: here.said("is left out") == n)
+            left_out = 3 * min(number, 3)  # another symbol's only shows when it is asked for
+            await until(lambda: here.said("is left out") == left_out)  # noqa: B023
             here.pass_on(number, 5)
             await until(lambda: here.given() == here.true())
 

@@ -186,9 +186,11 @@ class IEXSource(Remote):
             return known
 
         async def look(_: object) -> dict[tuple[str, date], Factors]:
-            last = str(newest_session(now))
-            factors = await self._online(lambda call: self._days(call, symbol, since, last))
-            self._memory.put(symbol, since, now, factors)
+            factors = self._memory.get(symbol, since, now)  # another may have asked meanwhile
+            if factors is None:
+                last = str(newest_session(now))
+                factors = await self._online(lambda call: self._days(call, symbol, since, last))
+                self._memory.put(symbol, since, now, factors)
             return {asked: factors}
 
         asked = symbol, since
