@@ -205,8 +205,8 @@ def shifted(world: World, providers: Providers, count: int) -> dict[str, Tally]:
     found = {}
     for mode in ("off", "sampled", "always"):
         providers.open(SHIFTS)
-        terms = {"cross_check": mode, "unconfirmed": "refuse", "cache_duration": costs.NEVER}
-        manager = ready(world, providers.sources(), **terms)
+        settings = {"cross_check": mode, "unconfirmed": "refuse", "cache_duration": costs.NEVER}
+        manager = ready(world, providers.sources(), **settings)
         found[mode] = of_manager(world, manager, world.questions(count))
     return found
 

@@ -130,7 +130,7 @@ def test_who_loses_our_trust_loses_it_for_what_is_kept_too(clock):
     assert len(source.asked) == 1
     fresh = manager_of(source)
     assert fresh.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
-    fresh._panel.book.quarantine("a", HOUR, "the odd one out")
+    fresh._pool.book.quarantine("a", HOUR, "the odd one out")
     assert not fresh.blocking.fetch("SPY", "1Day", 9).trusted_for_entries
 
 
@@ -274,7 +274,7 @@ def test_a_replay_that_begins_anew_knows_nothing_of_what_comes(clock):
     manager = manager_of(source)
     manager.blocking.fetch("SPY", "5Min", 60)
     source.clock = source.market.clock = manager._clock = again = ReplayClock(NOW - 9 * HOUR)
-    for part in (manager._desk, manager._panel, manager._panel.book):
+    for part in (manager._desk, manager._pool, manager._pool.book):
         part._clock = again
     bars = manager.blocking.fetch("SPY", "5Min", 60)
     wanted = BarsRequest("SPY", "5Min", limit=60)

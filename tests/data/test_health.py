@@ -16,13 +16,13 @@ from tradekit import (
 from tradekit.data import MemorySource
 from tradekit.data._health import HealthBook
 from tradekit.data._heard import Heard, faults
-from tradekit.data._terms import Terms
+from tradekit.data._settings import Settings
 
 START = datetime(2024, 3, 8, 15, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DOWN = SourceError("gone")
 LATE = SourceError("slow", fault="late")
-TERMS = Terms()
+TERMS = Settings()
 
 
 class Story:

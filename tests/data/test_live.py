@@ -8,7 +8,7 @@ import pytest
 from tradekit import Bar, Capabilities, DataSource, FixedClock, SourceError
 from tradekit.data._lineup import Lineup, chosen_sources
 from tradekit.data._live import listen
-from tradekit.data._panel import Panel
+from tradekit.data._pool import SourcePool
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 15, tzinfo=UTC))
 OPEN = datetime(2024, 3, 8, 14, 30, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Mute(Speaking):
     name, capabilities = "mute", Capabilities()
 
 
-def heard(panel, hear=lambda bars: None, turns=40, enough=True, trusted=True):
+def heard(pool, hear=lambda bars: None, turns=40, enough=True, trusted=True):
     """What is told within some turns of the loop."""
     bars = []
 
@@ -53,7 +53,7 @@ def heard(panel, hear=lambda bars: None, turns=40, enough=True, trusted=True):
 
     async def main():
         listening = asyncio.ensure_future(
-            listen(panel, ("SPY",), lambda: enough, lambda name: trusted, take)
+            listen(pool, ("SPY",), lambda: enough, lambda name: trusted, take)
         )
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -66,7 +66,7 @@ def heard(panel, hear=lambda bars: None, turns=40, enough=True, trusted=True):
 
 
 def panel_of(*sources):
-    return Panel(Lineup(chosen_sources(sources, CLOCK)), CLOCK)
+    return SourcePool(Lineup(chosen_sources(sources, CLOCK)), CLOCK)
 
 
 def test_what_a_source_tells_is_handed_on_until_it_breaks_and_then_tried_again(caplog, monkeypatch):
@@ -82,13 +82,13 @@ def test_who_does_not_answer_questions_is_not_heard(monkeypatch):
     monkeypatch.setattr("tradekit.data._live._AGAIN", 0)
     speaking = Speaking()
     assert heard(panel_of(Mute(), speaking)) == []
-    panel = panel_of(speaking, Mute())
+    pool = panel_of(speaking, Mute())
 
     def leave(bars):
         if len(bars) == 2:
-            panel.book.quarantine("speaking", None, "the odd one out")
+            pool.book.quarantine("speaking", None, "the odd one out")
 
-    assert heard(panel, leave) == [minute(0), minute(1)]
+    assert heard(pool, leave) == [minute(0), minute(1)]
 
 
 def test_what_is_to_be_held_against_others_is_not_taken_from_one():

@@ -126,9 +126,9 @@ def test_where_it_is_refused_it_is_believed_as_well_when_it_tells_the_same_once_
 def test_what_the_others_bear_out_is_trusted_after_a_quarantine(clock):
     first, second, third = (Vendor(name, clock) for name in "abc")
     first.factor = 1.02
-    terms = {"cross_check": "always", "cool_down": timedelta(minutes=1)}
+    settings = {"cross_check": "always", "cool_down": timedelta(minutes=1)}
     for unconfirmed in ("flag", "refuse"):
-        manager = manager_of(first, second, third, unconfirmed=unconfirmed, **terms)
+        manager = manager_of(first, second, third, unconfirmed=unconfirmed, **settings)
         for _ in range(4):
             assert fetch(manager).trusted_for_entries
             clock.move_to(clock.at + CLOSE)
@@ -263,7 +263,7 @@ def test_what_a_source_told_in_quarantine_is_not_trusted_after_it(clock):
     source = Vendor("a", clock)
     manager = manager_of(source)
     manager.health()
-    manager._panel.book.quarantine("a", timedelta(minutes=1), "the odd one out")
+    manager._pool.book.quarantine("a", timedelta(minutes=1), "the odd one out")
     assert not fetch(manager).trusted_for_entries
     clock.move_to(NOW + timedelta(minutes=2))
     assert not fetch(manager).trusted_for_entries
@@ -330,8 +330,8 @@ def test_the_one_newest_bar_of_a_symbol_that_trades_seldom_is_had_as_a_hundred_a
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_bar_can_be_held_against_anothers(clock, count):
-    terms = {"cross_check": "always", "unconfirmed": "refuse"}
-    manager = manager_of(Vendor("a", clock), Vendor("b", clock), **terms)
+    settings = {"cross_check": "always", "unconfirmed": "refuse"}
+    manager = manager_of(Vendor("a", clock), Vendor("b", clock), **settings)
     for end in (None, NOW - HOUR):
         bars = asyncio.run(manager.fetch_many(["SPY"], "5Min", count, end=end))["SPY"]
         assert (len(bars), bars.trusted_for_entries) == (count, True)

@@ -10,7 +10,7 @@ import pytest
 
 from tradekit import UsageError
 from tradekit.data import MultiSourceDataManager
-from tradekit.data._terms import Terms
+from tradekit.data._settings import Settings
 
 
 async def nobody_awaits(told):
@@ -58,7 +58,7 @@ def test_the_clock_stays_what_it_was():
 
 
 def test_a_manager_begins_on_the_terms_that_are_usual():
-    assert MultiSourceDataManager(sources=["simulated"])._terms == Terms()
+    assert MultiSourceDataManager(sources=["simulated"])._settings == Settings()
 
 
 def test_only_a_source_can_be_trusted():

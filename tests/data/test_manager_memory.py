@@ -287,7 +287,7 @@ def test_settings_that_two_threads_change_are_both_changed():
         thread.start()
     for thread in threads:
         thread.join()
-    assert (manager._terms.tolerance, manager._terms.max_errors_before_disable) == (0.02, 4)
+    assert (manager._settings.tolerance, manager._settings.max_errors_before_disable) == (0.02, 4)
     assert (manager.tolerance, manager.max_errors_before_disable) == (0.02, 4)
 
 

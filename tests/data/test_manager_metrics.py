@@ -126,9 +126,9 @@ def test_calls_retries_hedges_and_checks_are_counted_by_source_and_told_as_they_
     sources = Paced("a", DOWN), Paced("b", seconds=9), Paced("c"), Paced("d", 100.1)
     manager = managed(*sources, on_call=told.append, cross_check="always")
     for name in "ab":
-        manager._panel.present()
+        manager._pool.present()
         for _ in range(20):
-            manager._panel.book.took(name, 1, 0.001)
+            manager._pool.book.took(name, 1, 0.001)
     manager.blocking.fetch("SPY", "5Min", 3)
     by_source = manager.metrics()["sources"]
     assert by_source["a"]["faults"] == {"transient": by_source["a"]["calls"]}

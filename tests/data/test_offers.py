@@ -8,8 +8,8 @@ import pytest
 from tradekit import Candidate, DataSource, FixedClock, NoDataError, SourceError
 from tradekit.data import _offers as offers
 from tradekit.data._lineup import Lineup, chosen_sources
-from tradekit.data._panel import Panel
-from tradekit.data._terms import Terms
+from tradekit.data._pool import SourcePool
+from tradekit.data._settings import Settings
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC))
 SPY = Candidate("SPY", "trending", 1, 1.0, "much traded", "c", CLOCK.at)
@@ -42,11 +42,11 @@ class Offering(DataSource):
 
 def panel_of(*answers):
     sources = [Offering(name, answer) for name, answer in zip("abc", answers, strict=False)]
-    return Panel(Lineup(chosen_sources(sources, CLOCK)), CLOCK), sources
+    return SourcePool(Lineup(chosen_sources(sources, CLOCK)), CLOCK), sources
 
 
 def discovered(*answers):
-    return asyncio.run(offers.discover(panel_of(*answers)[0], "trending", 5, Terms()))
+    return asyncio.run(offers.discover(panel_of(*answers)[0], "trending", 5, Settings()))
 
 
 def test_the_first_who_proposes_any_is_heard():
@@ -61,15 +61,15 @@ def test_who_looked_and_found_none_is_not_who_could_not_look():
 
 def test_what_the_first_lacks_is_asked_of_the_next():
     mine, theirs = {"SPY": {"bid": 1.0}}, {"SPY": {"bid": 9.0}, "QQQ": {"ask": 2.0}}
-    panel, (_, second) = panel_of(mine, theirs)
-    quotes = asyncio.run(offers.quotes(panel, ("SPY", "QQQ"), Terms()))
+    pool, (_, second) = panel_of(mine, theirs)
+    quotes = asyncio.run(offers.quotes(pool, ("SPY", "QQQ"), Settings()))
     assert quotes == {"SPY": {"bid": 1.0}, "QQQ": {"ask": 2.0}}
     assert second.asked == [("QQQ",)]
 
 
 def test_what_nobody_quotes_is_said_with_what_others_did():
-    panel, _ = panel_of({"SPY": {"bid": 1.0}}, SourceError("down"))
+    pool, _ = panel_of({"SPY": {"bid": 1.0}}, SourceError("down"))
     with pytest.raises(NoDataError, match="has quotes of QQQ") as caught:
-        asyncio.run(offers.quotes(panel, ("SPY", "QQQ"), Terms()))
+        asyncio.run(offers.quotes(pool, ("SPY", "QQQ"), Settings()))
     assert caught.value.found == {"SPY": {"bid": 1.0}}
     assert caught.value.causes["b"].problem == "down"

@@ -23,7 +23,7 @@ from tradekit.data._health import HealthBook
 from tradekit.data._heard import Heard
 from tradekit.data._metrics import Metrics
 from tradekit.data._race import ATTEMPTS, Race
-from tradekit.data._terms import Terms
+from tradekit.data._settings import Settings
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
 DOWN = SourceError("gone")
@@ -235,7 +235,7 @@ def test_a_source_on_trial_is_asked_once():
         failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)
         book = HealthBook(CLOCK, None)
         book.enroll({"a": Scripted("a", DOWN)})
-        book.heard("a", Heard(errors=[DOWN]), Terms(max_errors_before_disable=1))
+        book.heard("a", Heard(errors=[DOWN]), Settings(max_errors_before_disable=1))
         down = Scripted("a", DOWN)
         await Race(failover, {"a": down}, book, Metrics(CLOCK), 5).run()
         return len(down.asked)
@@ -248,7 +248,7 @@ def test_a_try_that_failed_is_over_for_all_though_its_question_goes_on():
         failing, slow = Scripted("a", DOWN), Scripted("b", hang)
         sources, book = {"b": slow, "a": failing}, HealthBook(CLOCK, None)
         book.enroll(sources)
-        book.heard("a", Heard(errors=[DOWN]), Terms(max_errors_before_disable=1))
+        book.heard("a", Heard(errors=[DOWN]), Settings(max_errors_before_disable=1))
         for _ in range(20):
             book.took("b", 1, 0.001)
         failover = Failover(BarsRequest("SPY", "5Min", limit=3), CLOCK)

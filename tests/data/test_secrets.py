@@ -266,9 +266,9 @@ def test_a_manager_tells_no_key_of_the_sources_that_it_makes(ear, monkeypatch):
     assert manager.blocking.get_market_data("SPY", "5Min", 10) is None
     ear.texts += told_by(manager.last_failure)
     ear.texts += [repr(manager), str(manager)]
-    for error in manager._panel._lineup.absent().values():
+    for error in manager._pool._lineup.absent().values():
         ear.texts += told_by(error)
-    assert set(manager._panel._lineup.absent()) == {"alpaca", "iex"}
+    assert set(manager._pool._lineup.absent()) == {"alpaca", "iex"}
     assert not ear.keys()
 
 

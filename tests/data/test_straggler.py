@@ -15,8 +15,8 @@ from tradekit.data._failover import Failover
 from tradekit.data._health import HealthBook
 from tradekit.data._metrics import Metrics
 from tradekit.data._race import Race
+from tradekit.data._settings import Settings
 from tradekit.data._straggler import let_straggle
-from tradekit.data._terms import Terms
 
 from .desk import turns
 
@@ -136,7 +136,7 @@ class Late:
         heard = await race.run()
         self.failover.settle(heard)
         for name, said in heard.items():
-            self.book.heard(name, said, Terms(max_errors_before_disable=self.most))
+            self.book.heard(name, said, Settings(max_errors_before_disable=self.most))
 
     async def come(self):
         """Let the slow one answer, and everybody act on that."""

@@ -15,27 +15,26 @@ from .._core.clock import Clock, from_ns, to_ns
 from .._core.errors import NoDataError, SourceError
 from .._core.request import BarsRequest, Fetched, calendar_of
 from .._core.timeframe import Timeframe
-from ._archive import Archive
 from ._cache import NEVER, BarsCache, Entry
+from ._disk_cache import DiskCache
 from ._failover import Failover
-from ._flights import Flights
 from ._freshness import next_close
 from ._inquiry import Inquiry
 from ._known import Known, unsettled
 from ._ledger import running
-from ._live import listen
-from ._panel import Panel
+from ._live import comparably_long_before, listen
 from ._parts import asked_of
+from ._pool import SourcePool
+from ._settings import Settings
+from ._single_flight import SingleFlight
 from ._stream import follow
-from ._terms import Terms
-from ._window import last_close, newest_from
+from ._window import last_close
 
 # A source's own stream mends what it can within five seconds of a close; then it is our turn.
 _SETTLE = timedelta(seconds=8)
 _GRACE = 0.5  # seconds for an answer, or its error, to come from another caller's event loop
 # Bars to ask for at least: from fewer cannot be seen how many a tape skips, nor who is right.
 _TELLING = 60
-_COMPARABLE = 3
 _SERIES, _WINDOWS = 2_000, 500  # that are remembered
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -48,39 +47,41 @@ class Desk:
 
     Parameters
     ----------
-    panel : Panel
+    pool : SourcePool
         Who can be asked.
     clock : Clock
         Who says what time it is.
     seed : int
         Of what is left to chance: which answers are held against others.
-    archive : Archive, optional
+    disk : DiskCache, optional
         Where settled answers are kept on disk.
     """
 
     def __init__(
-        self, panel: Panel, clock: Clock, seed: int, archive: Archive | None = None
+        self, pool: SourcePool, clock: Clock, seed: int, disk: DiskCache | None = None
     ) -> None:
-        self._panel, self._clock = panel, clock
-        self._inquiry = Inquiry(panel, clock, seed, archive)
+        self._pool, self._clock = pool, clock
+        self._inquiry = Inquiry(pool, clock, seed, disk)
         self._newest, self._past = BarsCache(_SERIES), BarsCache(_WINDOWS)
-        self._flights: Flights[BarsRequest, Bars | SourceError] = Flights()
+        self._flights: SingleFlight[BarsRequest, Bars | SourceError] = SingleFlight()
 
-    def kept(self, symbol: str, timeframe: Timeframe, limit: int, terms: Terms) -> Entry | None:
+    def kept(
+        self, symbol: str, timeframe: Timeframe, limit: int, settings: Settings
+    ) -> Entry | None:
         """Find an answer that is still the newest, and will do."""
-        entry = self._found((symbol, timeframe, terms.adjustment, None), limit, terms)
+        entry = self._found((symbol, timeframe, settings.adjustment, None), limit, settings)
         if entry:
-            self._panel.metrics.memory_hit()
+            self._pool.metrics.memory_hit()
         return entry
 
-    async def many(self, request: BarsRequest, terms: Terms) -> Fetched:
+    async def many(self, request: BarsRequest, settings: Settings) -> Fetched:
         """Give bars of many symbols: the newest where none has closed since the end, else the past.
 
         Parameters
         ----------
         request : BarsRequest
             With a limit, and with an end or without.
-        terms : Terms
+        settings : Settings
             At what cost.
 
         Returns
@@ -89,23 +90,23 @@ class Desk:
             Every symbol.
         """
         asked = attrs.evolve(request, end=await self._over(request))
-        answers = await self._kept_or_asked(asked, terms)
+        answers = await self._kept_or_asked(asked, settings)
         if asked.end is None and (end := await self._over(request)):
             # A bar has closed meanwhile: it came too, or has cost the oldest one its place.
             unlike = tuple(s for s, bars in answers.bars.items() if not _fits(bars, request, end))
             if unlike:
                 past = attrs.evolve(request, symbols=unlike, end=end)
-                answers = _updated(answers, await self._kept_or_asked(past, terms))
+                answers = _updated(answers, await self._kept_or_asked(past, settings))
         return answers
 
-    async def fetch(self, request: BarsRequest, terms: Terms) -> Fetched:
+    async def fetch(self, request: BarsRequest, settings: Settings) -> Fetched:
         """Give bars that are not at hand, each symbol's asked for once however many want it now.
 
         Parameters
         ----------
         request : BarsRequest
             With a limit; for the newest bars without an end.
-        terms : Terms
+        settings : Settings
             At what cost.
 
         Returns
@@ -115,8 +116,8 @@ class Desk:
         """
         # Who wants ten bars shares the question of who wants twenty.
         asked = attrs.evolve(request, limit=max(request.limit or 1, _TELLING))
-        answer = self._once(asked, terms, request.limit)
-        fetched = await self._panel.metrics.counted(len(request.symbols), answer)
+        answer = self._once(asked, settings, request.limit)
+        fetched = await self._pool.metrics.counted(len(request.symbols), answer)
         bars = {symbol: _newest(each, request.limit) for symbol, each in fetched.bars.items()}
         return attrs.evolve(fetched, bars=bars)
 
@@ -124,7 +125,7 @@ class Desk:
         self,
         symbols: tuple[str, ...],
         timeframe: Timeframe,
-        terms: Callable[[], Terms],
+        settings: Callable[[], Settings],
     ) -> AsyncGenerator[Bar]:
         """Follow bars: what a source's own stream tells is fast, and questions mend it.
 
@@ -134,7 +135,7 @@ class Desk:
             Whose.
         timeframe : Timeframe
             Length of the bars.
-        terms : callable
+        settings : callable
             Tells at what cost each question is put.
 
         Returns
@@ -144,17 +145,17 @@ class Desk:
         """
 
         async def fetch(request: BarsRequest) -> Fetched:
-            now = terms()
+            now = settings()
             asked = attrs.evolve(request, adjustment=now.adjustment)
             if now.cross_check != "off" and request.start is not None:
-                asked = attrs.evolve(asked, start=_comparably_long_before(request))
+                asked = attrs.evolve(asked, start=comparably_long_before(request))
             return (await self._ask(asked, now)).result()
 
         def is_enough() -> bool:
-            return terms().cross_check != "always"
+            return settings().cross_check != "always"
 
         def trusts(name: str) -> bool:
-            return self._inquiry.trusts(name, terms().trusted)
+            return self._inquiry.trusts(name, settings().trusted)
 
         return follow(
             fetch,
@@ -162,7 +163,7 @@ class Desk:
             timeframe,
             clock=self._clock,
             calendar=calendar_of,
-            line=partial(listen, self._panel, symbols, is_enough, trusts),
+            line=partial(listen, self._pool, symbols, is_enough, trusts),
             settle=_SETTLE,
         )
 
@@ -171,27 +172,27 @@ class Desk:
         now, end, timeframe = self._clock.now(), request.end, request.timeframe
         if end is None or end >= now:
             return None
-        await self._panel.ready(request.symbols)
+        await self._pool.ready(request.symbols)
         calendars = [calendar_for(code) for code in set(map(calendar_of, request.symbols))]
         if all(running(each, timeframe, to_ns(end))[1] > to_ns(now) for each in calendars):
             return None
         # All who mean the same bars ask for the same.
         return max(last_close(each, timeframe, end) for each in calendars)
 
-    async def _kept_or_asked(self, request: BarsRequest, terms: Terms) -> Fetched:
+    async def _kept_or_asked(self, request: BarsRequest, settings: Settings) -> Fetched:
         limit = request.limit or 1
         kept = {
             each.symbols[0]: entry.newest(limit)
             for each in _each(request)
-            if (entry := self._found(_key(each), limit, terms))
+            if (entry := self._found(_key(each), limit, settings))
         }
-        self._panel.metrics.memory_hit(len(kept))
+        self._pool.metrics.memory_hit(len(kept))
         missing = tuple(symbol for symbol in request.symbols if symbol not in kept)
-        fetched = await self.fetch(asked_of(request, missing), terms) if missing else Fetched()
+        fetched = await self.fetch(asked_of(request, missing), settings) if missing else Fetched()
         bars = kept | fetched.bars
         return Fetched({s: bars[s] for s in request.symbols if s in bars}, fetched.failures)
 
-    async def _once(self, request: BarsRequest, terms: Terms, wanted: int | None) -> Fetched:
+    async def _once(self, request: BarsRequest, settings: Settings, wanted: int | None) -> Fetched:
         """Share each symbol's question with all who ask it now, in whatever thread and loop."""
         own: set[BarsRequest] = set()
 
@@ -201,34 +202,37 @@ class Desk:
             kept = {
                 each: entry.bars
                 for each in asked
-                if (entry := self._found(_key(each), each.limit or 1, terms))
+                if (entry := self._found(_key(each), each.limit or 1, settings))
             }
             rest = tuple(symbol for each in asked if each not in kept for symbol in each.symbols)
-            answers = await self._fetch(asked_of(request, rest), terms, wanted) if rest else {}
+            answers = await self._fetch(asked_of(request, rest), settings, wanted) if rest else {}
             return {each: kept.get(each) or answers[each.symbols[0]] for each in asked}
 
         # Whoever else began a flight may be held up: nobody waits for it longer than for one's own.
-        seconds = terms.timeout.total_seconds() + _GRACE
+        seconds = settings.timeout.total_seconds() + _GRACE
         try:
             shared = await self._flights.share(_each(request), flown, seconds)
         except TimeoutError:
             nobody = Failover(request, self._clock)
             return _sorted(
-                {s: self._stale(s, nobody, terms) or _held_up(s, seconds) for s in request.symbols}
+                {
+                    s: self._stale(s, nobody, settings) or _held_up(s, seconds)
+                    for s in request.symbols
+                }
             )
-        self._panel.metrics.shared(len(request.symbols) - len(own))
+        self._pool.metrics.shared(len(request.symbols) - len(own))
         return _sorted(
             {symbol: answer for each, answer in shared.items() for symbol in each.symbols}
         )
 
-    async def _fetch(self, request: BarsRequest, terms: Terms, wanted: int | None) -> Answers:
+    async def _fetch(self, request: BarsRequest, settings: Settings, wanted: int | None) -> Answers:
         """Ask, and keep the answers; an old one may stand in for a failure."""
         known = self._remembered(request) if request.end is None else {}
-        failover = await self._ask(request, terms, known, wanted)
+        failover = await self._ask(request, settings, known, wanted)
         for symbol in failover.lasting:
-            self._keep(failover, symbol, terms)
+            self._keep(failover, symbol, settings)
         failures = {
-            symbol: self._stale(symbol, failover, terms) or failure
+            symbol: self._stale(symbol, failover, settings) or failure
             for symbol, failure in failover.result().failures.items()
         }
         return {**failover.bars, **failures}
@@ -236,21 +240,21 @@ class Desk:
     async def _ask(
         self,
         request: BarsRequest,
-        terms: Terms,
+        settings: Settings,
         known: Mapping[str, Known] | None = None,
         wanted: int | None = None,
     ) -> Failover:
         """Put a question, and forget what those have answered who are shown to be wrong."""
-        failover = await self._inquiry.ask(request, terms, known, wanted)
+        failover = await self._inquiry.ask(request, settings, known, wanted)
         for giver in failover.expelled:
             self._newest.forget(giver)
             self._past.forget(giver)
         return failover
 
-    def _keep(self, failover: Failover, symbol: str, terms: Terms) -> None:
+    def _keep(self, failover: Failover, symbol: str, settings: Settings) -> None:
         """Keep an answer: if it is the newest, or of a past that can no longer be corrected."""
         giver, bars, request = failover.answered_by[symbol], failover.bars[symbol], failover.request
-        can, is_past = self._panel.source(giver).capabilities, request.end is not None
+        can, is_past = self._pool.source(giver).capabilities, request.end is not None
         is_doubtful, wanted = self._is_doubtful(failover, symbol), failover.wanted or 0
         is_refused = symbol in failover.refused  # then only the next one is held against it
         if request.end is not None:
@@ -265,7 +269,7 @@ class Desk:
             stored=failover.now,
             settle=can.settle,
             renewed=NEVER if is_past else next_close(bars) + can.delay // _MICROSECOND * 1_000,
-            checked=terms.cross_check == "always",
+            checked=settings.cross_check == "always",
             is_doubtful=is_doubtful,
             is_refused=is_refused,
             is_for_good=is_past and not is_doubtful and _is_for_good(bars, wanted),
@@ -278,16 +282,16 @@ class Desk:
         is_sound = bars.stale_since is None and symbol not in failover.unconfirmed
         return not (is_sound and self._inquiry.trusts(giver, None))
 
-    def _found(self, key: Key, limit: int, terms: Terms) -> Entry | None:
+    def _found(self, key: Key, limit: int, settings: Settings) -> Entry | None:
         """Find an answer that lasts, and say whether it is to be trusted."""
         cache, now = self._newest if key[-1] is None else self._past, self._clock.now()
         entry = cache.get(key, now)
-        if entry is None or not entry.will_do(limit, now, terms.cache_duration):
+        if entry is None or not entry.will_do(limit, now, settings.cache_duration):
             return None
-        if entry.is_refused or (terms.cross_check == "always" and not entry.checked):
+        if entry.is_refused or (settings.cross_check == "always" and not entry.checked):
             return None
         doubtful = entry.is_doubtful or entry.is_beyond_settle(now)
-        return entry.vouched(not doubtful and self._inquiry.trusts(entry.giver, terms.trusted))
+        return entry.vouched(not doubtful and self._inquiry.trusts(entry.giver, settings.trusted))
 
     def _remembered(self, request: BarsRequest) -> dict[str, Known]:
         """Give what is known of series, though it is out of date."""
@@ -300,9 +304,9 @@ class Desk:
                 )
         return known
 
-    def _stale(self, symbol: str, failover: Failover, terms: Terms) -> Bars | None:
+    def _stale(self, symbol: str, failover: Failover, settings: Settings) -> Bars | None:
         """Give the newest bars that anybody has, marked, where they are not too old."""
-        if terms.max_stale is None:
+        if settings.max_stale is None:
             return None
         request, now = asked_of(failover.request, (symbol,)), failover.now
         end = min(request.end or now, now)
@@ -315,9 +319,9 @@ class Desk:
             return None
         bars, known = max(found, key=lambda each: (each[0].close_time[-1], len(each[0])))
         close = from_ns(next_close(bars))
-        due = close + self._panel.source(known.giver).capabilities.delay
+        due = close + self._pool.source(known.giver).capabilities.delay
         is_newest = close > end or due > now  # there is nothing newer: it is the answer that ages
-        if not is_newest and now - due > terms.max_stale:
+        if not is_newest and now - due > settings.max_stale:
             return None
         since = known.since if is_newest else due
         newest = _newest(bars, request.limit)
@@ -338,15 +342,6 @@ class Desk:
 
     def _cache(self, question: BarsRequest) -> BarsCache:
         return self._newest if question.end is None else self._past
-
-
-def _comparably_long_before(request: BarsRequest) -> datetime:
-    """Begin so early that there are bars enough to compare."""
-    codes = {calendar_of(symbol) for symbol in request.symbols}
-    due = request.start or from_ns(0)
-    return min(
-        newest_from(calendar_for(code), request.timeframe, due, _COMPARABLE) for code in codes
-    )
 
 
 def _held_up(symbol: str, seconds: float) -> NoDataError:

@@ -15,8 +15,8 @@ from .._core.event import SourceStatusChanged
 from .._core.source import DataSource
 from ._budget import Budget
 from ._heard import Heard
+from ._settings import Settings
 from ._standing import NEVER, SourceHealth
-from ._terms import Terms
 
 log = logging.getLogger("tradekit.data")
 
@@ -167,7 +167,7 @@ class HealthBook:
         kind = CredentialsError if breaker.status == "refused" else SourceError
         return kind(problem, got=reason or None, hint=hint, source=name)
 
-    def heard(self, name: str, said: Heard, terms: Terms) -> None:
+    def heard(self, name: str, said: Heard, settings: Settings) -> None:
         """Draw the consequences of a question; `Breaker.heard` says which.
 
         Parameters
@@ -178,7 +178,7 @@ class HealthBook:
             What the question says of it. Old answers that may be the symbols' own case make its
             figures worse, and nothing else; what fails of symbols alone that failed before, while
             others are answered, is theirs.
-        terms : Terms
+        settings : Settings
             How many errors in a row disable it, and for how long.
         """
         now = self._now()
@@ -186,12 +186,12 @@ class HealthBook:
             log.info("%s failed: %s", name, said.bad[0])
         with self._lock:
             health = self._sources[name]
-            bad = health.own_faults(now, said, terms.cache_duration)
+            bad = health.own_faults(now, said, settings.cache_duration)
             health.remember(now, said)
             health.heard(said.good, [*bad, *said.old])
             if said.bad and not bad:
                 return
-            news = self._judged(name, now, said.good, bad, terms)
+            news = self._judged(name, now, said.good, bad, settings)
         self._tell_all(now, name, news)
 
     def heed(self, name: str, errors: Iterable[SourceError], pause: timedelta | None) -> None:
@@ -200,7 +200,7 @@ class HealthBook:
         if urgent:
             now = self._now()
             with self._lock:
-                news = self._judged(name, now, 0, urgent, Terms(cool_down=pause))
+                news = self._judged(name, now, 0, urgent, Settings(cool_down=pause))
             self._tell_all(now, name, news)
 
     def rested(self, name: str) -> None:
@@ -210,16 +210,16 @@ class HealthBook:
             breaker = self._sources[name].breaker
             if breaker.status != "resting":
                 return
-            news = self._judged(name, now, 0, [], Terms())
+            news = self._judged(name, now, 0, [], Settings())
         self._tell_all(now, name, news)
 
     def _judged(
-        self, name: str, now: datetime, good: int, bad: Sequence[SourceError], terms: Terms
+        self, name: str, now: datetime, good: int, bad: Sequence[SourceError], settings: Settings
     ) -> list[tuple[str, str, float]]:
         """Let the breaker judge, and give what there is to tell: a status, why, and the score."""
         health, breaker = self._sources[name], self._sources[name].breaker
-        before, most = breaker.status, terms.max_errors_before_disable
-        breaker.heard(now, good, bad, most, terms.cool_down)
+        before, most = breaker.status, settings.max_errors_before_disable
+        breaker.heard(now, good, bad, most, settings.cool_down)
         if breaker.status == before:
             return []
         if breaker.status == "ok":

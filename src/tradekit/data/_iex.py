@@ -17,10 +17,10 @@ from .._core.clock import Clock, to_ns
 from .._core.errors import CredentialsError, NoDataError
 from .._core.faults import COLUMNS, PRICES
 from .._core.request import BarsRequest, Capabilities
-from ._flights import Flights
 from ._iex_client import Call, IEXClient
 from ._remote import INTRADAY, TIMEOUT, Answer, Query, Remote, dashed, sides
 from ._secret import Secret
+from ._single_flight import SingleFlight
 from ._tiingo_factors import FactorMemory, Factors, newest_session, unadjusted
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class IEXSource(Remote):
             self._crew.sign_of_life,
         )
         self._memory = FactorMemory(_REMEMBERED)
-        self._flights: Flights[tuple[str, date], Factors] = Flights()
+        self._flights: SingleFlight[tuple[str, date], Factors] = SingleFlight()
 
     def _spare(self, request: BarsRequest, due: datetime) -> int:
         return 0  # whole days come: as a rule the first one has bars enough beside those asked for

@@ -14,13 +14,13 @@ import attrs
 from .._core.clock import Clock
 from .._core.request import BarsRequest
 from .._core.words import words
-from ._archive import CREW, Archive, keeps
+from ._cross_check import CrossChecker
+from ._disk_cache import CREW, DiskCache, keeps
 from ._failover import Failover
-from ._jury import Jury
 from ._known import Known
-from ._panel import Panel
 from ._parts import asked_of
-from ._terms import Terms
+from ._pool import SourcePool
+from ._settings import Settings
 
 log = logging.getLogger("tradekit.data")
 
@@ -29,31 +29,31 @@ _MOMENT = 1e-3
 
 
 class Inquiry:
-    """Put questions to the panel.
+    """Put questions to the pool.
 
     Parameters
     ----------
-    panel : Panel
+    pool : SourcePool
         Who can be asked.
     clock : Clock
         Who says what time it is.
     seed : int
         Of what is left to chance: which answers are held against others.
-    archive : Archive, optional
+    disk : DiskCache, optional
         Where settled answers are kept on disk.
     """
 
     def __init__(
-        self, panel: Panel, clock: Clock, seed: int, archive: Archive | None = None
+        self, pool: SourcePool, clock: Clock, seed: int, disk: DiskCache | None = None
     ) -> None:
-        self._panel, self._clock = panel, clock
-        self._jury, self._archive = Jury(panel, seed), archive
+        self._pool, self._clock = pool, clock
+        self._checker, self._disk = CrossChecker(pool, seed), disk
         self._is_told = False  # that the disk cannot be read
 
     async def ask(
         self,
         request: BarsRequest,
-        terms: Terms,
+        settings: Settings,
         known: Mapping[str, Known] | None = None,
         wanted: int | None = None,
     ) -> Failover:
@@ -63,7 +63,7 @@ class Inquiry:
         ----------
         request : BarsRequest
             What.
-        terms : Terms
+        settings : Settings
             At what cost.
         known : mapping of str to Known, optional
             By symbol, what a source has answered before, as far as memory goes.
@@ -75,19 +75,19 @@ class Inquiry:
         Failover
             Whose bars say whether trades may be opened on them.
         """
-        await self._panel.ready(request.symbols)
-        ends = monotonic() + terms.timeout.total_seconds()
-        on_disk, in_time = await self._on_disk(request, known or {}), terms
-        if self._archive is not None:  # which took its time
+        await self._pool.ready(request.symbols)
+        ends = monotonic() + settings.timeout.total_seconds()
+        on_disk, in_time = await self._on_disk(request, known or {}), settings
+        if self._disk is not None:  # which took its time
             left = timedelta(seconds=max(_MOMENT, ends - monotonic()))
-            in_time = attrs.evolve(terms, timeout=left)
+            in_time = attrs.evolve(settings, timeout=left)
         before = {**(known or {}), **on_disk}
-        failover = await self._panel.ask(request, in_time, known=before, wanted=wanted)
+        failover = await self._pool.ask(request, in_time, known=before, wanted=wanted)
         givers = {symbol: each.giver for symbol, each in on_disk.items()}
-        self._panel.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
-        await self._jury.judge(failover, terms, ends)
+        self._pool.metrics.disk_hit(len(givers.items() & failover.answered_by.items()))
+        await self._checker.judge(failover, settings, ends)
         self._put_away(failover)
-        self._vouch(failover, terms)
+        self._vouch(failover, settings)
         return failover
 
     def trusts(self, giver: str, trusted: Sequence[str] | None) -> bool:
@@ -106,16 +106,16 @@ class Inquiry:
             False while it is in quarantine.
         """
         allowed = trusted is None or giver in words(trusted)
-        return allowed and not self._panel.book.is_quarantined(giver)
+        return allowed and not self._pool.book.is_quarantined(giver)
 
     async def _on_disk(self, request: BarsRequest, known: Mapping[str, Known]) -> dict[str, Known]:
         """Look there for what memory does not know, or not all of."""
         enough = {symbol for symbol, each in known.items() if each.is_complete}
         rest = tuple(symbol for symbol in request.symbols if symbol not in enough)
-        if self._archive is None or not rest:
+        if self._disk is None or not rest:
             return {}
         asked = asked_of(request, rest)
-        look = partial(self._archive.known, self._panel.present(), asked, self._clock.now())
+        look = partial(self._disk.known, self._pool.present(), asked, self._clock.now())
         try:
             return await asyncio.wait_for(CREW.run(look, patience=_DISK), _DISK)
         except TimeoutError:  # another process writes: then it is asked for as a whole
@@ -128,18 +128,18 @@ class Inquiry:
 
     def _put_away(self, failover: Failover) -> None:
         """Write to disk beside what goes on: nobody waits for it."""
-        if self._archive is None:
+        if self._disk is None:
             return
-        lasting, sources = failover.lasting, self._panel.present()
+        lasting, sources = failover.lasting, self._pool.present()
         answers = [
             (failover.bars[symbol], sources[giver].capabilities.settle)
             for symbol, giver in failover.answered_by.items()
             if symbol in lasting and keeps(giver, sources[giver])
         ]
         expelled = [name for name in failover.expelled if keeps(name, sources[name])]
-        self._archive.renew(expelled, answers, failover.now)
+        self._disk.renew(expelled, answers, failover.now)
 
-    def _vouch(self, failover: Failover, terms: Terms) -> None:
+    def _vouch(self, failover: Failover, settings: Settings) -> None:
         """Let each answer say whether trades may be opened on it, whatever it said before."""
         doubtful = failover.unconfirmed | failover.recalled
         for symbol, giver in failover.answered_by.items():
@@ -147,7 +147,7 @@ class Inquiry:
             sound = (
                 symbol not in doubtful
                 and bars.stale_since is None
-                and self.trusts(giver, terms.trusted)
+                and self.trusts(giver, settings.trusted)
             )
             if sound != bars.trusted_for_entries:
                 failover.bars[symbol] = bars._replace(trusted_for_entries=sound)

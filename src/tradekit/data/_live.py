@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 import attrs
 
 from .._core.bar import Bar
+from .._core.calendar import calendar_for
+from .._core.clock import from_ns
 from .._core.errors import ContractError, SourceError
+from .._core.request import BarsRequest, calendar_of
 from .._core.source import DataSource
-from ._panel import Panel
+from ._pool import SourcePool
+from ._window import newest_from
 
 log = logging.getLogger("tradekit.data")
 
+_COMPARABLE = 3  # bars
 _AGAIN = 20.0  # seconds until a stream that broke is tried again
 
 
 async def listen(
-    panel: Panel,
+    pool: SourcePool,
     symbols: tuple[str, ...],
     is_enough: Callable[[], bool],
     trusts: Callable[[str], bool],
@@ -30,7 +36,7 @@ async def listen(
 
     Parameters
     ----------
-    panel : Panel
+    pool : SourcePool
         Only who answers its questions is heard: bars of two sources are not to be mixed.
     symbols : tuple of str
         Whose.
@@ -47,11 +53,11 @@ async def listen(
         hear(attrs.evolve(minute, trusted_for_entries=trusts(name)))
 
     while True:
-        name, source = panel.first()
+        name, source = pool.first()
         streams = source is not None and source.capabilities.streams
         if source is not None and streams and name not in broken and is_enough():
             try:
-                await _heard(panel, name, source, symbols, partial(vouch, name))
+                await _heard(pool, name, source, symbols, partial(vouch, name))
             except ContractError as error:  # it would break it again
                 log.error("%s is not heard any more, and is asked instead: %s", name, error)
                 broken.add(name)
@@ -59,7 +65,7 @@ async def listen(
 
 
 async def _heard(
-    panel: Panel,
+    pool: SourcePool,
     name: str,
     source: DataSource,
     symbols: tuple[str, ...],
@@ -68,8 +74,28 @@ async def _heard(
     """Listen until the stream breaks, or another source answers."""
     try:
         async for minute in source.stream(symbols, "1Min"):
-            if panel.first()[0] != name:
+            if pool.first()[0] != name:
                 return
             hear(minute)
     except SourceError as error:
         log.warning("%s streams no more, and is asked instead: %s", name, error)
+
+
+def comparably_long_before(request: BarsRequest) -> datetime:
+    """Begin so early that there are bars enough to compare.
+
+    Parameters
+    ----------
+    request : BarsRequest
+        For bars from its start on.
+
+    Returns
+    -------
+    datetime
+        An earlier start.
+    """
+    codes = {calendar_of(symbol) for symbol in request.symbols}
+    due = request.start or from_ns(0)
+    return min(
+        newest_from(calendar_for(code), request.timeframe, due, _COMPARABLE) for code in codes
+    )

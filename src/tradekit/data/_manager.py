@@ -21,15 +21,15 @@ from .._core.request import Asked, BarsRequest, Fetched, as_symbols
 from .._core.source import DataSource
 from .._core.timeframe import Timeframe
 from . import _offers as offers
-from ._archive import Archive
 from ._cache import Entry
+from ._comparison import TOLERANCE
 from ._desk import Desk
+from ._disk_cache import DiskCache
 from ._lineup import lineup_of
-from ._panel import Panel
+from ._pool import SourcePool
 from ._regimes import checked_seed
-from ._second_opinion import TOLERANCE
 from ._secret import Secret
-from ._terms import CrossCheck, OnTerms, Terms, Unconfirmed
+from ._settings import CrossCheck, HasSettings, Settings, Unconfirmed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tradekit.data")
 
 
-class MultiSourceDataManager(OnTerms):
+class MultiSourceDataManager(HasSettings):
     """Correct bars while providers fail: sources are asked in turn until an answer is sound.
 
     An answer counts when its prices are adjusted as asked and possible, its bars lie on the
@@ -149,9 +149,9 @@ class MultiSourceDataManager(OnTerms):
         keys = Secret.of(alpaca_key), Secret.of(alpaca_secret)
         del alpaca_key, alpaca_secret  # nobody who looks at this frame sees them
         lineup, self._clock = lineup_of(sources, keys, clock)
-        self._panel = Panel(lineup, self._clock, on_change, on_call)
-        self._sources = self._panel.names
-        self._terms = Terms(
+        self._pool = SourcePool(lineup, self._clock, on_change, on_call)
+        self._sources = self._pool.names
+        self._settings = Settings(
             adjustment=adjustment,
             timeout=timeout,
             max_errors_before_disable=max_errors_before_disable,
@@ -163,11 +163,11 @@ class MultiSourceDataManager(OnTerms):
             tolerance=tolerance,
             trusted=trusted,
         )
-        self._desk = Desk(self._panel, self._clock, checked_seed(seed), Archive.of(disk_cache))
+        self._desk = Desk(self._pool, self._clock, checked_seed(seed), DiskCache.of(disk_cache))
         self._unanswered: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
-        names = self._panel.names if hasattr(self, "_panel") else ()  # it may be half made
+        names = self._pool.names if hasattr(self, "_pool") else ()  # it may be half made
         return f"MultiSourceDataManager({', '.join(names)})"
 
     @property
@@ -260,7 +260,7 @@ class MultiSourceDataManager(OnTerms):
         """
         most = count(lookback, "a lookback counts bars", "lookback=300")
         asked = BarsRequest(symbols, timeframe, limit=most, end=end, adjustment=self.adjustment)
-        return await self._desk.many(asked, self._terms)
+        return await self._desk.many(asked, self._settings)
 
     async def discover(self, category: str, limit: int = 20) -> tuple[Candidate, ...]:
         """Ask which symbols the sources propose; the first that proposes any is heard.
@@ -283,7 +283,7 @@ class MultiSourceDataManager(OnTerms):
             When no source could look; ``causes`` has each one's reason.
         """
         most = count(limit, "a limit counts symbols", "limit=20")
-        return await offers.discover(self._panel, category, most, self._terms)
+        return await offers.discover(self._pool, category, most, self._settings)
 
     async def quotes(self, symbols: str | Sequence[str]) -> dict[str, Mapping[str, float]]:
         """Ask for the latest bid and ask; each symbol's come from the first source that has them.
@@ -303,7 +303,7 @@ class MultiSourceDataManager(OnTerms):
         NoDataError
             When a symbol cannot be quoted; ``causes`` has the reasons, ``found`` the others.
         """
-        return await offers.quotes(self._panel, as_symbols(symbols), self._terms)
+        return await offers.quotes(self._pool, as_symbols(symbols), self._settings)
 
     async def stream(self, symbols: str | Sequence[str], timeframe: str) -> AsyncIterator[Bar]:
         """Wait for bars and give each as it completes: live where a source streams, else asked for.
@@ -328,7 +328,7 @@ class MultiSourceDataManager(OnTerms):
             nobody could be asked; the error's ``since`` is the first that is missing.
         """
         names, length = as_symbols(symbols), Timeframe(timeframe)
-        async with aclosing(self._desk.stream(names, length, lambda: self._terms)) as bars:
+        async with aclosing(self._desk.stream(names, length, lambda: self._settings)) as bars:
             async for bar in bars:
                 yield bar
 
@@ -342,7 +342,7 @@ class MultiSourceDataManager(OnTerms):
             figures that `health` has of each, a disabled one counting 0; 100 before anything was
             asked.
         """
-        return self._panel.book.score()
+        return self._pool.book.score()
 
     def health(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data.
@@ -352,12 +352,13 @@ class MultiSourceDataManager(OnTerms):
         dict of str to dict
             In the order in which they are asked: ``status`` (``ok``, ``disabled``, ``resting``
             when it asked for it, ``refused`` for its keys, ``absent``), ``score``, ``errors`` in a
-            row, ``until`` when it is left alone, and the ``reason`` why it is not ok, or what
-            failed at its last call; ``quarantined_until``; the shares of its last hundred answers
-            that were sound (``success``), in time (``latency``), new (``freshness``) and borne out
-            by another source (``agreement``); ``seconds`` that they took; and its ``budget``.
+            row, ``until`` when it is left alone, the ``reason`` why it is not ok, or what failed at
+            its last call, and all ``reasons``; ``quarantined_until``; the shares of its last
+            hundred answers that were sound (``success``), in time (``latency``), new
+            (``freshness``) and borne out by another source (``agreement``); ``seconds`` that they
+            took; and its ``budget``.
         """
-        return self._panel.health()
+        return self._pool.health()
 
     def metrics(self) -> dict[str, Any]:
         """Count what was asked and answered so far, as plain data.
@@ -370,7 +371,7 @@ class MultiSourceDataManager(OnTerms):
             ``requests`` to providers; and of each in ``sources`` its ``calls`` for bars, their
             ``symbols``, of these ``answered``, ``hedges``, ``faults`` by word, ``cross_checks``.
         """
-        return self._panel.counted()
+        return self._pool.counted()
 
     def reset_data_source(self, source: DataSource | str) -> None:
         """Begin anew with a source, as if it had never failed; one that was absent is tried again.
@@ -385,15 +386,15 @@ class MultiSourceDataManager(OnTerms):
         UsageError
             When there is no such source. Alpaca, IEX and Yahoo may be absent.
         """
-        self._panel.reset(source)
+        self._pool.reset(source)
 
     def _kept(self, symbol: str, timeframe: Timeframe, limit: int) -> Entry | None:
         if not isinstance(symbol, str):
             hint = "fetch_many(symbols, timeframe, lookback)"
             raise UsageError("one symbol at a time", got=repr(symbol), hint=hint)
         most = count(limit, "a limit counts bars", "limit=300")
-        return self._desk.kept(symbol, timeframe, most, self._terms)
+        return self._desk.kept(symbol, timeframe, most, self._settings)
 
     async def _ask(self, symbol: str, timeframe: Timeframe, limit: int) -> Bars:
         asked = BarsRequest(symbol, timeframe, limit=limit, adjustment=self.adjustment)
-        return (await self._desk.fetch(asked, self._terms))[symbol]
+        return (await self._desk.fetch(asked, self._settings))[symbol]

@@ -9,22 +9,24 @@ from .._core.candidate import Candidate
 from .._core.errors import SourceError
 from .._core.words import word
 from ._heard import nobody
-from ._panel import Panel
-from ._terms import Terms
+from ._pool import SourcePool
+from ._settings import Settings
 
 
-async def discover(panel: Panel, category: str, limit: int, terms: Terms) -> tuple[Candidate, ...]:
+async def discover(
+    pool: SourcePool, category: str, limit: int, settings: Settings
+) -> tuple[Candidate, ...]:
     """Ask which symbols the sources propose; the first that proposes any is heard.
 
     Parameters
     ----------
-    panel : Panel
+    pool : SourcePool
         Who can be asked.
     category : str
         What to look for.
     limit : int
         At most so many.
-    terms : Terms
+    settings : Settings
         At what cost.
 
     Returns
@@ -42,8 +44,8 @@ async def discover(panel: Panel, category: str, limit: int, terms: Terms) -> tup
     word(category, "a category is a word", "discover('gainers')")
     causes: dict[str, SourceError] = {}
     looked = False
-    answers = panel.answers(
-        "_discover", lambda source: source.discover(category, limit), causes, terms
+    answers = pool.answers(
+        "_discover", lambda source: source.discover(category, limit), causes, settings
     )
     async with aclosing(answers):
         async for found in answers:
@@ -56,17 +58,17 @@ async def discover(panel: Panel, category: str, limit: int, terms: Terms) -> tup
 
 
 async def quotes(
-    panel: Panel, symbols: tuple[str, ...], terms: Terms
+    pool: SourcePool, symbols: tuple[str, ...], settings: Settings
 ) -> dict[str, Mapping[str, float]]:
     """Ask for the latest bid and ask; each symbol's come from the first source that has them.
 
     Parameters
     ----------
-    panel : Panel
+    pool : SourcePool
         Who can be asked.
     symbols : tuple of str
         Whose.
-    terms : Terms
+    settings : Settings
         At what cost.
 
     Returns
@@ -82,7 +84,7 @@ async def quotes(
     missing = symbols
     quoted: dict[str, Mapping[str, float]] = {}
     causes: dict[str, SourceError] = {}
-    answers = panel.answers("_quotes", lambda source: source.quotes(missing), causes, terms)
+    answers = pool.answers("_quotes", lambda source: source.quotes(missing), causes, settings)
     async with aclosing(answers):
         async for found in answers:
             quoted |= {symbol: found[symbol] for symbol in missing if symbol in found}

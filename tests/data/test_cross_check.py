@@ -10,11 +10,11 @@ import pytest
 
 from tradekit import Bars, BarsRequest, Capabilities, FixedClock, SourceError
 from tradekit.data import MemorySource
+from tradekit.data._cross_check import CrossChecker
 from tradekit.data._failover import Failover
-from tradekit.data._jury import Jury
 from tradekit.data._lineup import Lineup
-from tradekit.data._panel import Panel
-from tradekit.data._terms import Terms
+from tradekit.data._pool import SourcePool
+from tradekit.data._settings import Settings
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 15, 6, tzinfo=UTC))
 REQUEST = BarsRequest("SPY", "5Min", limit=5)
@@ -27,28 +27,28 @@ def bars(price=100.0, symbol="SPY"):
     return Bars(symbol, "5Min", times, p, p, p, p, p)
 
 
-def judged(*prices, cross_check="always", events=None, **terms):
+def judged(*prices, cross_check="always", events=None, **settings):
     """What comes of sources a, b, c that say these prices; None is one that has no bars."""
     makers = {
         name: lambda p=price: MemorySource([] if p is None else [bars(p)], clock=CLOCK)
         for name, price in zip("abc", prices, strict=False)
     }
-    settings = Terms(cross_check=cross_check, **terms)
+    settings = Settings(cross_check=cross_check, **settings)
     told = [] if events is None else events
 
     async def main():
-        panel = Panel(Lineup(makers), CLOCK, told.append)
-        failover = await panel.ask(REQUEST, settings)
-        await Jury(panel, seed=0).judge(failover, settings, monotonic() + 8)
-        return failover, failover.unconfirmed, panel
+        pool = SourcePool(Lineup(makers), CLOCK, told.append)
+        failover = await pool.ask(REQUEST, settings)
+        await CrossChecker(pool, seed=0).judge(failover, settings, monotonic() + 8)
+        return failover, failover.unconfirmed, pool
 
     return asyncio.run(main())
 
 
 def test_an_answer_that_another_bears_out_stands():
-    failover, unconfirmed, panel = judged(100.0, 100.1, 250.0)
+    failover, unconfirmed, pool = judged(100.0, 100.1, 250.0)
     assert (failover.answered_by["SPY"], unconfirmed) == ("a", set())
-    assert panel.health()["a"]["agreement"] == 1
+    assert pool.health()["a"]["agreement"] == 1
 
 
 def off_at_the_end():
@@ -59,7 +59,7 @@ def off_at_the_end():
     return told._replace(close=close, high=np.maximum(told.high, close))
 
 
-def held(request, events=None, doubted=(), settings=None, **told):
+def held(request, events=None, doubted=(), changed=None, **told):
     """What becomes of a question to sources that have these bars."""
     heard = [] if events is None else events
 
@@ -67,11 +67,11 @@ def held(request, events=None, doubted=(), settings=None, **told):
         makers = {
             name: lambda bars=bars: MemorySource(bars, clock=CLOCK) for name, bars in told.items()
         }
-        panel = Panel(Lineup(makers), CLOCK, heard.append)
-        terms = Terms(cross_check="always", **(settings or {}))
-        failover = await panel.ask(request, terms)
+        pool = SourcePool(Lineup(makers), CLOCK, heard.append)
+        settings = Settings(cross_check="always", **(changed or {}))
+        failover = await pool.ask(request, settings)
         failover.unconfirmed |= set(doubted)
-        await Jury(panel, seed=0).judge(failover, terms, monotonic() + 8)
+        await CrossChecker(pool, seed=0).judge(failover, settings, monotonic() + 8)
         return failover
 
     return asyncio.run(main())
@@ -102,9 +102,9 @@ def test_who_has_not_the_newest_bars_does_not_bear_them_out(behind, unconfirmed)
             "a": lambda: MemorySource([bars()], clock=CLOCK),
             "b": lambda: Late(clock=CLOCK),
         }
-        panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="always")
-        failover = await panel.ask(REQUEST, terms)
-        await Jury(panel, seed=0).judge(failover, terms, monotonic() + 8)
+        pool, settings = SourcePool(Lineup(makers), CLOCK), Settings(cross_check="always")
+        failover = await pool.ask(REQUEST, settings)
+        await CrossChecker(pool, seed=0).judge(failover, settings, monotonic() + 8)
         return failover.unconfirmed
 
     assert asyncio.run(main()) == unconfirmed
@@ -134,7 +134,7 @@ def test_that_two_differ_is_told_once_a_question():
 def test_of_two_who_are_right_the_one_that_is_trusted_answers():
     told = {"a": [bars(101.0)], "b": [bars()], "c": [bars()]}
     for trusted, giver in ((None, "b"), (("c",), "c"), (("a",), "b")):
-        assert held(REQUEST, settings={"trusted": trusted}, **told).answered_by == {"SPY": giver}
+        assert held(REQUEST, changed={"trusted": trusted}, **told).answered_by == {"SPY": giver}
 
 
 def test_a_newest_price_that_differs_is_contested_though_all_others_agree():
@@ -156,9 +156,9 @@ def test_each_symbol_is_decided_by_whoever_has_not_yet_been_heard_on_it():
     assert failover.unconfirmed == {"QQQ"}
 
 
-def agreement(panel):
+def agreement(pool):
     """Of each source whether its answers were borne out, where any were compared."""
-    heard = {name: panel.book._sources[name]._agreed for name in panel.names}
+    heard = {name: pool.book._sources[name]._agreed for name in pool.names}
     return {name: [same for _, same in said] for name, said in heard.items() if said}
 
 
@@ -182,30 +182,30 @@ def test_a_comparison_says_something_of_everybody_who_was_heard(prices, said):
 
 def test_the_odd_one_out_of_three_is_replaced_and_quarantined():
     events = []
-    failover, unconfirmed, panel = judged(101.0, 100.0, 100.1, events=events)
+    failover, unconfirmed, pool = judged(101.0, 100.0, 100.1, events=events)
     assert failover.answered_by["SPY"] == "b"
     assert failover.bars["SPY"].close[-1] == 100
     assert unconfirmed == set()
-    assert panel.book.is_quarantined("a")
-    assert panel.health()["a"]["agreement"] == 0
+    assert pool.book.is_quarantined("a")
+    assert pool.health()["a"]["agreement"] == 0
     (event,) = [event for event in events if event.status == "quarantined"]
     assert event.reason == "its prices of SPY differ from those that b and c agree on"
 
 
 def test_where_the_second_is_the_odd_one_the_first_stands():
-    failover, unconfirmed, panel = judged(100.0, 101.0, 100.1)
+    failover, unconfirmed, pool = judged(100.0, 101.0, 100.1)
     assert failover.answered_by["SPY"] == "a"
     assert unconfirmed == set()
-    assert panel.book.is_quarantined("b")
+    assert pool.book.is_quarantined("b")
 
 
 @pytest.mark.parametrize("prices", [(100.0, 101.0), (100.0, 101.0, 103.0), (100.0, 101.0, None)])
 def test_where_nobody_can_tell_the_answer_is_unconfirmed_and_that_is_told(prices):
     events = []
-    failover, unconfirmed, panel = judged(*prices, events=events)
+    failover, unconfirmed, pool = judged(*prices, events=events)
     assert unconfirmed == {"SPY"}
     assert failover.answered_by["SPY"] == "a"
-    assert not panel.book.is_quarantined("a")
+    assert not pool.book.is_quarantined("a")
     assert "contested" in [event.status for event in events]
 
 
@@ -223,18 +223,20 @@ def test_nobody_to_ask_leaves_an_answer_unconfirmed_only_where_all_are_checked()
 
 
 def test_without_a_check_nobody_else_is_asked():
-    failover, unconfirmed, panel = judged(100.0, 250.0, cross_check="off")
+    failover, unconfirmed, pool = judged(100.0, 250.0, cross_check="off")
     assert (failover.answered_by["SPY"], unconfirmed) == ("a", set())
-    assert panel.health()["b"]["seconds"] == {"p50": None, "p95": None}
+    assert pool.health()["b"]["seconds"] == {"p50": None, "p95": None}
 
 
 def test_one_answer_in_twenty_is_sampled_by_its_seed():
     def drawn(seed):
-        jury = Jury(Panel(Lineup({}), CLOCK), seed)
+        checker = CrossChecker(SourcePool(Lineup({}), CLOCK), seed)
 
         answered = Failover(REQUEST, CLOCK)
         answered.replace("SPY", "a", bars())
-        return [bool(jury._chosen(answered, Terms(cross_check="sampled"))) for _ in range(2000)]
+        return [
+            bool(checker._chosen(answered, Settings(cross_check="sampled"))) for _ in range(2000)
+        ]
 
     assert drawn(1) == drawn(1) != drawn(2)
     # 100 are expected, with a standard deviation of sqrt(2000 * 0.05 * 0.95) = 9.7.
@@ -251,11 +253,11 @@ def test_an_error_in_the_second_opinion_is_no_opinion():
             "a": lambda: MemorySource([bars()], clock=CLOCK),
             "b": lambda: Down(clock=CLOCK),
         }
-        panel, terms = Panel(Lineup(makers), CLOCK), Terms(cross_check="sampled")
-        jury = Jury(panel, seed=0)
-        failover = await panel.ask(REQUEST, terms)
+        pool, settings = SourcePool(Lineup(makers), CLOCK), Settings(cross_check="sampled")
+        checker = CrossChecker(pool, seed=0)
+        failover = await pool.ask(REQUEST, settings)
         for _ in range(40):
-            await jury.judge(failover, terms, monotonic() + 8)
+            await checker.judge(failover, settings, monotonic() + 8)
         return failover.unconfirmed
 
     assert asyncio.run(main()) == set()
@@ -271,10 +273,12 @@ def test_all_opinions_share_one_deadline():
             "a": lambda: MemorySource([bars()], clock=CLOCK),
             "b": lambda: Hanging(clock=CLOCK),
         }
-        panel = Panel(Lineup(makers), CLOCK)
-        terms = Terms(cross_check="always", timeout=timedelta(seconds=60))
-        failover = await panel.ask(REQUEST, terms)
-        await asyncio.wait_for(Jury(panel, seed=0).judge(failover, terms, monotonic() + 0.05), 10)
+        pool = SourcePool(Lineup(makers), CLOCK)
+        settings = Settings(cross_check="always", timeout=timedelta(seconds=60))
+        failover = await pool.ask(REQUEST, settings)
+        await asyncio.wait_for(
+            CrossChecker(pool, seed=0).judge(failover, settings, monotonic() + 0.05), 10
+        )
         return failover.unconfirmed
 
     assert asyncio.run(main()) == {"SPY"}

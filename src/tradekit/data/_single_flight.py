@@ -22,7 +22,7 @@ _SECONDS_BLIND = 0.1
 _SECONDS_MUTE = 0.5
 
 
-class Flights(Generic[K, V]):
+class SingleFlight(Generic[K, V]):
     """What is being fetched right now, once for all who want it: tasks, event loops and threads.
 
     A flight belongs to all who wait for it. It goes on when the one who started it is cancelled,
@@ -34,7 +34,7 @@ class Flights(Generic[K, V]):
     ...     print("fetching", *symbols)
     ...     return {symbol: len(symbol) for symbol in symbols}
     >>> async def both():
-    ...     flights = Flights()
+    ...     flights = SingleFlight()
     ...     wanted = ["SPY", "QQQ"], ["SPY", "F"]
     ...     return await asyncio.gather(*(flights.share(keys, fetch) for keys in wanted))
     >>> asyncio.run(both())

@@ -21,11 +21,11 @@ from tradekit import (
     UsageError,
 )
 from tradekit.data._lineup import Lineup
-from tradekit.data._panel import Panel
-from tradekit.data._terms import Terms
+from tradekit.data._pool import SourcePool
+from tradekit.data._settings import Settings
 
 CLOCK = FixedClock(datetime(2024, 3, 8, 21, tzinfo=UTC))
-TERMS = Terms(timeout=timedelta(seconds=5), max_errors_before_disable=1)
+TERMS = Settings(timeout=timedelta(seconds=5), max_errors_before_disable=1)
 REQUEST = BarsRequest("SPY", "1Day", limit=1)
 DAY = (np.array(["2024-03-08T05:00"], "M8[ns]"), *[np.ones(1)] * 5)
 
@@ -54,22 +54,22 @@ class Quoting(Down):
         return self.answer
 
 
-def panel(clock=CLOCK, **sources):
-    return Panel(Lineup({name: lambda s=source: s for name, source in sources.items()}), clock)
+def pool(clock=CLOCK, **sources):
+    return SourcePool(Lineup({name: lambda s=source: s for name, source in sources.items()}), clock)
 
 
 def on_trial(source):
-    """A panel whose only source is disabled, and may be tried by now."""
+    """A pool whose only source is disabled, and may be tried by now."""
     clock = ReplayClock(CLOCK.at)
-    alone = panel(clock, source=source)
+    alone = pool(clock, source=source)
     ask(alone, attrs.evolve(TERMS, timeout=timedelta(seconds=0.2)))
     assert alone.health()["source"]["status"] == "disabled"
     clock.move_to(CLOCK.at + timedelta(minutes=1))
     return alone
 
 
-def ask(panel, terms=TERMS):
-    return asyncio.run(panel.ask(REQUEST, terms)).result().failures["SPY"]
+def ask(pool, settings=TERMS):
+    return asyncio.run(pool.ask(REQUEST, settings)).result().failures["SPY"]
 
 
 class Up(Down):
@@ -80,7 +80,7 @@ class Up(Down):
 
 def test_a_disabled_source_is_not_asked_while_another_answers_and_its_reason_is_named():
     first, second = Down(), Up()
-    both = panel(first=first, second=second)
+    both = pool(first=first, second=second)
     for _ in range(3):
         assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "second"}
     assert (first.calls, second.calls) == (1, 3)
@@ -89,7 +89,7 @@ def test_a_disabled_source_is_not_asked_while_another_answers_and_its_reason_is_
 
 def test_a_disabled_source_is_tried_before_a_question_stays_without_an_answer():
     first, second = Down(), Up()
-    both = panel(first=first, second=second)
+    both = pool(first=first, second=second)
     assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "second"}
     first._fetch, second._fetch = second._fetch, first._fetch  # now the other one is down
     assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "first"}
@@ -97,7 +97,7 @@ def test_a_disabled_source_is_tried_before_a_question_stays_without_an_answer():
 
 def test_where_all_are_disabled_nobody_is_asked_and_the_reasons_are_named():
     first, second = Down(), Down()
-    both = panel(first=first, second=second)
+    both = pool(first=first, second=second)
     for _ in range(3):
         error = ask(both)
     assert (first.calls, second.calls) == (1, 1)
@@ -115,7 +115,7 @@ def test_symbols_that_a_source_does_not_know_are_no_failures_of_it_however_it_sa
             return {symbol: Bars(symbol, "1Day", *DAY)} if symbol in self.symbols else {}
 
     first, second = Knows("SPY"), Knows(*"ABCDEFGH")
-    both = panel(first=first, second=second)
+    both = pool(first=first, second=second)
     for symbol in "ABCDEFGH":
         asked = attrs.evolve(REQUEST, symbols=symbol)
         assert asyncio.run(both.ask(asked, TERMS)).answered_by == {symbol: "second"}
@@ -123,14 +123,14 @@ def test_symbols_that_a_source_does_not_know_are_no_failures_of_it_however_it_sa
     assert asyncio.run(both.ask(REQUEST, TERMS)).answered_by == {"SPY": "first"}
     first.symbols, second.symbols = (), ("SPY",)  # but what it has told before it should have
     asyncio.run(both.ask(REQUEST, TERMS))
-    assert both.health()["first"]["status"] == "disabled"  # after one error, by these terms
+    assert both.health()["first"]["status"] == "disabled"  # after one error, by these settings
 
 
 def test_what_nobody_had_calls_left_for_has_that_as_its_reason():
     short = Up()
     short.capabilities = Capabilities(calls_per_minute=1)
     both = attrs.evolve(REQUEST, symbols=("SPY", "QQQ"))
-    (failure,) = asyncio.run(panel(short=short).ask(both, TERMS)).result().failures.values()
+    (failure,) = asyncio.run(pool(short=short).ask(both, TERMS)).result().failures.values()
     assert isinstance(failure.causes["short"], RateLimitError)
     assert failure.retryable
 
@@ -139,7 +139,7 @@ def test_a_source_that_is_absent_is_among_the_reasons():
     def absent():
         raise SourceError("no key")
 
-    error = ask(Panel(Lineup({"missing": absent, "down": Down}), CLOCK))
+    error = ask(SourcePool(Lineup({"missing": absent, "down": Down}), CLOCK))
     assert {name: str(why) for name, why in error.causes.items()} == {
         "missing": "no key",
         "down": "gone",
@@ -196,7 +196,7 @@ def test_a_call_that_is_cancelled_leaves_the_way_free():
 
 def test_a_question_goes_to_those_who_can_answer_it():
     async def main():
-        both, causes = panel(down=Down(), quoting=Quoting({"SPY": {"bid": 1.0}})), {}
+        both, causes = pool(down=Down(), quoting=Quoting({"SPY": {"bid": 1.0}})), {}
         answers = both.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
         return [answer async for answer in answers], causes
 
@@ -209,20 +209,20 @@ def test_a_question_goes_to_those_who_can_answer_it():
 
 def test_what_fails_beside_the_bars_leaves_the_health_alone():
     async def main():
-        alone, causes = panel(quoting=Quoting(SourceError("no quotes for you"))), {}
+        alone, causes = pool(quoting=Quoting(SourceError("no quotes for you"))), {}
         answers = alone.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
         return [answer async for answer in answers], str(causes["quoting"]), alone.book.score()
 
     assert asyncio.run(main()) == ([], "no quotes for you", 100.0)
 
 
-def quoted(panel, times=1):
+def quoted(pool, times=1):
     """Ask for a quote, so many times; give the last answers, and why who did not answer."""
 
     async def main():
         for _ in range(times):
             causes = {}
-            answers = panel.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+            answers = pool.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
             bids = [answer["SPY"]["bid"] async for answer in answers]
         return bids, causes
 
@@ -231,7 +231,7 @@ def quoted(panel, times=1):
 
 def test_who_fails_beside_the_bars_time_and_again_is_left_alone_there():
     failing, other = Quoting(SourceError("gone")), Quoting({"SPY": {"bid": 1.0}})
-    both = panel(failing=failing, other=other)
+    both = pool(failing=failing, other=other)
     assert quoted(both) == ([1.0], {"failing": failing.answer})
     bids, causes = quoted(both)
     assert bids == [1.0]
@@ -243,14 +243,14 @@ def test_who_fails_beside_the_bars_time_and_again_is_left_alone_there():
 
 
 def test_what_a_source_never_tells_is_no_failure_of_it():
-    silent = panel(silent=Quoting(NoDataError("no quotes on Sundays")))
+    silent = pool(silent=Quoting(NoDataError("no quotes on Sundays")))
     assert str(quoted(silent, times=9)[1]["silent"]) == "no quotes on Sundays"
 
 
 def test_a_budget_is_kept_however_many_ask_at_once():
     failing, scarce = Quoting(SourceError("gone")), Quoting({"SPY": {"bid": 1.0}})
     scarce.capabilities = Capabilities(calls_per_minute=3)
-    both = panel(failing=failing, scarce=scarce)
+    both = pool(failing=failing, scarce=scarce)
 
     async def ask_once():
         answers = both.answers("_quotes", lambda source: source.quotes("SPY"), {}, TERMS)
@@ -264,7 +264,7 @@ def test_a_budget_is_kept_however_many_ask_at_once():
 
 def test_a_provider_that_asks_for_rest_rests_whatever_it_was_asked():
     async def main():
-        alone, causes = panel(quoting=Quoting(RateLimitError("slower", retry_after=60.0))), {}
+        alone, causes = pool(quoting=Quoting(RateLimitError("slower", retry_after=60.0))), {}
         for _ in range(3):
             answers = alone.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
             assert not [answer async for answer in answers]
@@ -278,7 +278,7 @@ def test_a_provider_that_asks_for_rest_rests_whatever_it_was_asked():
 def test_a_rest_ends_with_an_answer_to_whatever_question():
     clock = ReplayClock(CLOCK.at)
     limited = Quoting(RateLimitError("slower", retry_after=60.0))
-    alone = panel(clock, limited=limited)
+    alone = pool(clock, limited=limited)
     quoted(alone)
     limited.answer = {"SPY": {"bid": 1.0}}
     clock.move_to(CLOCK.at + timedelta(minutes=1))
@@ -287,17 +287,17 @@ def test_a_rest_ends_with_an_answer_to_whatever_question():
 
 
 def test_beside_the_bars_too_budgets_are_kept_and_quarantined_sources_asked_last():
-    def quote(panel):
+    def quote(pool):
         async def main():
             causes = {}
-            answers = panel.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
+            answers = pool.answers("_quotes", lambda source: source.quotes("SPY"), causes, TERMS)
             return [answer["SPY"]["bid"] async for answer in answers], causes
 
         return asyncio.run(main())
 
     first, second = Quoting({"SPY": {"bid": 1.0}}), Quoting({"SPY": {"bid": 2.0}})
     first.capabilities = Capabilities(calls_per_minute=2)
-    both = panel(first=first, second=second)
+    both = pool(first=first, second=second)
     assert quote(both) == ([1, 2], {})
     both.book.quarantine("first", None, "the odd one out")
     assert quote(both) == ([2, 1], {})
@@ -309,7 +309,7 @@ def test_beside_the_bars_too_budgets_are_kept_and_quarantined_sources_asked_last
 
 def test_who_is_asked_first_is_neither_disabled_nor_quarantined():
     first, second = Down(), Down()
-    both = panel(first=first, second=second)
+    both = pool(first=first, second=second)
     assert both.first() == ("first", first)
     both.book.quarantine("first", None, "the odd one out")
     assert both.first() == ("second", second)
@@ -327,14 +327,14 @@ def test_a_callback_that_nobody_would_await_is_refused():
 
     for callback in (awaited, Awaited(), "print"):
         with pytest.raises(UsageError, match="no such on_change: expected a plain function"):
-            Panel(Lineup({}), CLOCK, callback)
+            SourcePool(Lineup({}), CLOCK, callback)
 
 
 def test_health_names_every_source_in_order():
     def absent():
         raise SourceError("no key")
 
-    health = Panel(Lineup({"missing": absent, "down": Down}), CLOCK).health()
+    health = SourcePool(Lineup({"missing": absent, "down": Down}), CLOCK).health()
     assert [(name, standing["status"]) for name, standing in health.items()] == [
         ("missing", "absent"),
         ("down", "ok"),
@@ -344,7 +344,7 @@ def test_health_names_every_source_in_order():
 
 def test_a_reset_takes_a_name_or_the_source_and_nothing_else():
     down = Down()
-    alone = panel(down=down)
+    alone = pool(down=down)
     for source in ("down", down):
         ask(alone)
         assert alone.health()["down"]["status"] == "disabled"
@@ -368,14 +368,14 @@ def test_what_takes_long_the_first_time_is_no_time_that_a_source_took():
         return Instant()
 
     async def main():
-        cold, turns = Panel(Lineup({"a": slow}), CLOCK), 0
+        cold, turns = SourcePool(Lineup({"a": slow}), CLOCK), 0
         asking = asyncio.ensure_future(cold.ready(["SPY"]))
         while not asking.done():
             turns += 1
             await asyncio.sleep(0.01)
         await cold.ready(["SPY"])
-        terms = attrs.evolve(TERMS, timeout=timedelta(seconds=0.2))
-        return turns, (await cold.ask(REQUEST, terms)).bars
+        settings = attrs.evolve(TERMS, timeout=timedelta(seconds=0.2))
+        return turns, (await cold.ask(REQUEST, settings)).bars
 
     turns, bars = asyncio.run(main())
     assert turns > 10  # others could act meanwhile

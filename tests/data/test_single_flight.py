@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tradekit.data import _flights
-from tradekit.data._flights import Flights
+from tradekit.data import _single_flight
+from tradekit.data._single_flight import SingleFlight
 
 
 class Runway:
@@ -48,7 +48,7 @@ async def several(flights, runway, *questions):
 
 @pytest.fixture
 def flights():
-    return Flights()
+    return SingleFlight()
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_key_of_a_loop_that_was_left_in_the_air_can_be_fetched_again(flights, 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_who_has_joined_a_loop_that_is_held_up_starts_anew(flights, runway, monkeypatch, when):
-    monkeypatch.setattr(_flights, "_SECONDS_MUTE", 0.05)
+    monkeypatch.setattr(_single_flight, "_SECONDS_MUTE", 0.05)
     begun, over = threading.Event(), threading.Event()
 
     async def held_up():

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tradekit import UsageError
-from tradekit.data._terms import Terms
+from tradekit.data._settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ from tradekit.data._terms import Terms
 )
 def test_what_cannot_be_is_refused(name, value, sentence):
     with pytest.raises(UsageError, match=sentence):
-        Terms(**{name: value})
+        Settings(**{name: value})
 
 
 def test_nothing_may_be_kept_and_nobody_tried_again():
-    terms = Terms(cache_duration=timedelta(0), cool_down=None, max_stale=None)
-    assert (terms.cool_down, terms.max_stale) == (None, None)
+    settings = Settings(cache_duration=timedelta(0), cool_down=None, max_stale=None)
+    assert (settings.cool_down, settings.max_stale) == (None, None)
 
 
 def test_one_name_is_a_name_and_not_its_letters():
-    assert Terms(trusted="alpaca").trusted == ("alpaca",)
-    assert Terms().trusted is None
+    assert Settings(trusted="alpaca").trusted == ("alpaca",)
+    assert Settings().trusted is None

@@ -37,7 +37,7 @@ _FARTHER = 5  # times: how far to look back where bars are seldom
 Step = str | tuple[Bars, timedelta, datetime]
 
 
-class Archive:
+class DiskCache:
     """Keep settled answers on disk, and find what they tell of a question.
 
     To look there blocks: let `CREW` do it.
@@ -55,7 +55,7 @@ class Archive:
         _finish_at_exit()  # which comes before the files are let go of, for they are open by now
 
     @classmethod
-    def of(cls, choice: bool | str | os.PathLike[str]) -> Archive | None:
+    def of(cls, choice: bool | str | os.PathLike[str]) -> DiskCache | None:
         """Begin one where that is wanted.
 
         Parameters

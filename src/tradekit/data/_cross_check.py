@@ -13,10 +13,10 @@ import numpy as np
 
 from .._core.bars import Bars
 from .._core.errors import SourceError
+from ._comparison import agree, compare, odd_one_out, reaches
 from ._failover import Failover
-from ._panel import Panel
-from ._second_opinion import agree, compare, odd_one_out, reaches
-from ._terms import Terms
+from ._pool import SourcePool
+from ._settings import Settings
 
 _SAMPLED = 0.05  # of all answers
 _PART = 0.25  # of a call's time: so long an opinion may take
@@ -24,7 +24,7 @@ _MOMENT = 1e-3  # seconds
 _NAMED = 2  # of all symbols that are meant, in a message
 
 
-class Jury:
+class CrossChecker:
     """Hold answers against a second source's, and a third's where they disagree.
 
     Of three, the odd one out is wrong: its answer is replaced, and its source quarantined. Of two
@@ -33,41 +33,41 @@ class Jury:
 
     Parameters
     ----------
-    panel : Panel
+    pool : SourcePool
         The sources.
     seed : int
         Of the answers that are sampled.
     """
 
-    def __init__(self, panel: Panel, seed: int) -> None:
-        self._panel = panel
+    def __init__(self, pool: SourcePool, seed: int) -> None:
+        self._pool = pool
         self._random, self._lock = np.random.default_rng(seed), threading.Lock()
 
-    async def judge(self, failover: Failover, terms: Terms, ends: float) -> None:
+    async def judge(self, failover: Failover, settings: Settings, ends: float) -> None:
         """Hold the answers of a question against others.
 
         Parameters
         ----------
         failover : Failover
-            The answers, of which some may be replaced, called unconfirmed or, by the terms,
+            The answers, of which some may be replaced, called unconfirmed or, by the settings,
             refused.
-        terms : Terms
+        settings : Settings
             Which are held against others, and what becomes of those that nobody bears out.
         ends : float
             By `time.monotonic`, when an answer must be there: all questions share one deadline.
         """
-        doubted = self._chosen(failover, terms)
+        doubted = self._chosen(failover, settings)
         for giver in dict.fromkeys(failover.answered_by[symbol] for symbol in doubted):
             theirs = tuple(s for s in doubted if failover.answered_by[s] == giver)
-            await self._compare(failover, theirs, giver, terms, ends)
-        if terms.unconfirmed == "refuse":
+            await self._compare(failover, theirs, giver, settings, ends)
+        if settings.unconfirmed == "refuse":
             for symbol in sorted(failover.unconfirmed):
                 failover.refuse(symbol, _unconfirmed(failover.answered_by[symbol], symbol))
 
-    def _chosen(self, failover: Failover, terms: Terms) -> tuple[str, ...]:
-        if terms.cross_check == "off":
+    def _chosen(self, failover: Failover, settings: Settings) -> tuple[str, ...]:
+        if settings.cross_check == "off":
             return ()
-        if terms.cross_check == "sampled":
+        if settings.cross_check == "sampled":
             with self._lock:
                 drawn = bool(self._random.random() < _SAMPLED)
             if not drawn:
@@ -79,49 +79,49 @@ class Jury:
         failover: Failover,
         symbols: tuple[str, ...],
         giver: str,
-        terms: Terms,
+        settings: Settings,
         ends: float,
     ) -> None:
         """Hear a second source on all of these, and a third on those where they disagree."""
-        second = await self._hear(failover, symbols, {giver}, _in_time(terms, ends))
-        verdicts = {s: _borne_out(failover.bars[s], second.bars.get(s), terms) for s in symbols}
+        second = await self._hear(failover, symbols, {giver}, _in_time(settings, ends))
+        verdicts = {s: _borne_out(failover.bars[s], second.bars.get(s), settings) for s in symbols}
         for symbol in (s for s, verdict in verdicts.items() if verdict):
             self._note(dict.fromkeys(_told(symbol, failover, second), True))
         contested = [symbol for symbol, verdict in verdicts.items() if verdict is False]
         for other in dict.fromkeys(second.answered_by[symbol] for symbol in contested):
             theirs = tuple(s for s in contested if second.answered_by[s] == other)
-            third = await self._hear(failover, theirs, {giver, other}, _in_time(terms, ends))
-            verdicts |= {s: self._settle(failover, s, second, third, terms) for s in theirs}
+            third = await self._hear(failover, theirs, {giver, other}, _in_time(settings, ends))
+            verdicts |= {s: self._settle(failover, s, second, third, settings) for s in theirs}
             undecided = [symbol for symbol in theirs if verdicts[symbol] is False]
             why = f"differ from those of {other}, and no third decides"
             self._doubt(failover, undecided, "its prices of", why)
         for symbol in (s for s, verdict in verdicts.items() if verdict):
             failover.confirm(symbol)
-        if terms.cross_check == "always":
+        if settings.cross_check == "always":
             unheard = [symbol for symbol, verdict in verdicts.items() if verdict is None]
             self._doubt(failover, unheard, "nobody else could tell of", "up to the newest bars")
 
     async def _hear(
-        self, failover: Failover, symbols: tuple[str, ...], apart: set[str], terms: Terms
+        self, failover: Failover, symbols: tuple[str, ...], apart: set[str], settings: Settings
     ) -> Failover:
         request = attrs.evolve(failover.request, symbols=symbols)
-        return await self._panel.ask(request, terms, wanted=failover.wanted, apart_from=apart)
+        return await self._pool.ask(request, settings, wanted=failover.wanted, apart_from=apart)
 
     def _settle(
-        self, failover: Failover, symbol: str, second: Failover, third: Failover, terms: Terms
+        self, failover: Failover, symbol: str, second: Failover, third: Failover, settings: Settings
     ) -> bool | None:
         """Find the odd one of three, and tell whether the answer is borne out then."""
         answers = _told(symbol, failover, second, third)
-        odd = odd_one_out(answers, terms.tolerance)
+        odd = odd_one_out(answers, settings.tolerance)
         if odd is None:
-            self._note(_in_company(answers, terms))
+            self._note(_in_company(answers, settings))
             return False
         self._note({name: name != odd for name in answers})
-        self._panel.book.quarantine(odd, terms.cool_down, _odd(odd, symbol, answers))
+        self._pool.book.quarantine(odd, settings.cool_down, _odd(odd, symbol, answers))
         failover.expelled.add(odd)
         right = {name: bars for name, bars in answers.items() if name != odd}
         if odd == failover.answered_by[symbol]:
-            trusted = right if terms.trusted is None else terms.trusted
+            trusted = right if settings.trusted is None else settings.trusted
             giver = next((name for name in right if name in trusted), next(iter(right)))
             failover.replace(symbol, giver, right[giver])
         mine = right.pop(failover.answered_by[symbol])
@@ -132,42 +132,42 @@ class Jury:
         failover.unconfirmed |= set(symbols)
         for giver in dict.fromkeys(failover.answered_by[symbol] for symbol in symbols):
             theirs = [symbol for symbol in symbols if failover.answered_by[symbol] == giver]
-            self._panel.book.contest(giver, f"{what} {_several(theirs)} {why}")
+            self._pool.book.contest(giver, f"{what} {_several(theirs)} {why}")
 
     def _note(self, agreed: Mapping[str, bool]) -> None:
         """Note of each source that was heard whether another one told the same."""
         for name, same in agreed.items():
-            self._panel.compared(name, same)
+            self._pool.compared(name, same)
 
 
-def _in_time(terms: Terms, ends: float) -> Terms:
+def _in_time(settings: Settings, ends: float) -> Settings:
     """Grant a part of the time that is left: an answer is there already, and somebody waits."""
-    left = max(_MOMENT, min(ends - monotonic(), _PART * terms.timeout.total_seconds()))
-    return attrs.evolve(terms, timeout=timedelta(seconds=left))
+    left = max(_MOMENT, min(ends - monotonic(), _PART * settings.timeout.total_seconds()))
+    return attrs.evolve(settings, timeout=timedelta(seconds=left))
 
 
 def _told(symbol: str, *answered: Failover) -> dict[str, Bars]:
     return {each.answered_by[symbol]: each.bars[symbol] for each in answered if symbol in each.bars}
 
 
-def _in_company(answers: Mapping[str, Bars], terms: Terms) -> dict[str, bool]:
+def _in_company(answers: Mapping[str, Bars], settings: Settings) -> dict[str, bool]:
     """Tell whose answer agrees with another's, as far as that can be told."""
     verdicts = {
-        (one, two): _agreed(answers[one], answers[two], terms)
+        (one, two): _agreed(answers[one], answers[two], settings)
         for one, two in combinations(answers, 2)
     }
     heard = {name: {v for pair, v in verdicts.items() if name in pair} for name in answers}
     return {name: True in said for name, said in heard.items() if said != {None}}
 
 
-def _borne_out(mine: Bars, other: Bars | None, terms: Terms) -> bool | None:
+def _borne_out(mine: Bars, other: Bars | None, settings: Settings) -> bool | None:
     """Tell whether another answer is the same up to the newest bars; None where it does not say."""
-    agreed = None if other is None else _agreed(mine, other, terms)
+    agreed = None if other is None else _agreed(mine, other, settings)
     return None if agreed and other is not None and not reaches(mine, other) else agreed
 
 
-def _agreed(mine: Bars, other: Bars, terms: Terms) -> bool | None:
-    return agree(compare(mine, other), terms.tolerance)
+def _agreed(mine: Bars, other: Bars, settings: Settings) -> bool | None:
+    return agree(compare(mine, other), settings.tolerance)
 
 
 def _several(symbols: Sequence[str]) -> str:

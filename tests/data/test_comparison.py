@@ -13,7 +13,7 @@ from tradekit import Bars, BarsRequest, FixedClock, UsageError
 from tradekit._core.faults import PRICES
 from tradekit._core.resample import resample
 from tradekit.data import SimulatedSource
-from tradekit.data._second_opinion import (
+from tradekit.data._comparison import (
     TOLERANCE,
     Comparison,
     agree,

@@ -32,7 +32,7 @@ from ._known import Known
 from ._lineup import USUAL, Lineup
 from ._metrics import Metrics, OnCall
 from ._race import Race
-from ._terms import Terms
+from ._settings import Settings
 
 T = TypeVar("T")
 log = logging.getLogger("tradekit.data")
@@ -40,7 +40,7 @@ log = logging.getLogger("tradekit.data")
 _ABILITIES = {"_discover": "discover symbols", "_quotes": "quote prices"}
 
 
-class Panel:
+class SourcePool:
     """Several sources, asked in turn.
 
     Parameters
@@ -114,7 +114,7 @@ class Panel:
     async def ask(
         self,
         request: BarsRequest,
-        terms: Terms,
+        settings: Settings,
         *,
         known: Mapping[str, Known] | None = None,
         wanted: int | None = None,
@@ -126,7 +126,7 @@ class Panel:
         ----------
         request : BarsRequest
             What.
-        terms : Terms
+        settings : Settings
             At what cost.
         known : mapping of str to Known, optional
             By symbol, what a source has answered before.
@@ -141,16 +141,16 @@ class Panel:
             The bars, who gave them, and why other symbols have none.
         """
         failover = Failover(request, self._clock, known, wanted, self.book.has_served)
-        ends = monotonic() + terms.timeout.total_seconds()
+        ends = monotonic() + settings.timeout.total_seconds()
         turn = self._turn(failover, apart_from)
         failover.recall(turn)
-        race = Race(failover, turn, self.book, self.metrics, ends - monotonic(), terms.cool_down)
+        race = Race(failover, turn, self.book, self.metrics, ends - monotonic(), settings.cool_down)
         heard = await race.run()
         failover.settle(heard)
         for name in turn if failover.missing else ():
             failover.explain(name, self.book.barred(name))
         for name, said in heard.items():
-            self.book.heard(name, said, terms)
+            self.book.heard(name, said, settings)
         givers = failover.answered_by.values()
         if not apart_from and (first := next((name for name in turn if name in givers), None)):
             self.book.answered(first, failover.blamed)
@@ -161,7 +161,7 @@ class Panel:
         hook: str,
         call: Callable[[DataSource], Coroutine[Any, Any, T]],
         causes: dict[str, SourceError],
-        terms: Terms,
+        settings: Settings,
     ) -> AsyncGenerator[T]:
         """Put a question that not every source can answer.
 
@@ -176,7 +176,7 @@ class Panel:
             Asks one source.
         causes : dict of str to SourceError
             Is told why a source has no answer.
-        terms : Terms
+        settings : Settings
             At what cost.
 
         Yields
@@ -185,7 +185,7 @@ class Panel:
             What one source after another answers.
         """
         await self.ready()
-        deadline = Deadline(terms.timeout)
+        deadline = Deadline(settings.timeout)
         able: dict[str, DataSource] = {}
         for name, source in self.present().items():
             if getattr(type(source), hook) is getattr(DataSource, hook):
@@ -204,21 +204,21 @@ class Panel:
                 continue
             self.book.asked(name)
             (answer,) = await within(deadline.share(waiting), able[name], [call(able[name])])
-            self._hear(book, name, answer, terms)
+            self._hear(book, name, answer, settings)
             if isinstance(answer, SourceError):
                 causes[name] = answer
             else:
                 yield answer
 
-    def _hear(self, book: HealthBook, name: str, answer: object, terms: Terms) -> None:
+    def _hear(self, book: HealthBook, name: str, answer: object, settings: Settings) -> None:
         """Draw the consequences of an answer to a question beside the bars."""
         if not isinstance(answer, SourceError):
-            book.heard(name, Heard(served={name}), terms)
+            book.heard(name, Heard(served={name}), settings)
             self.book.rested(name)
         elif isinstance(answer, RateLimitError):  # it asks for rest, whatever it was asked
-            self.book.heed(name, [answer], terms.cool_down)
+            self.book.heed(name, [answer], settings.cool_down)
         elif answer.retryable or isinstance(answer, CredentialsError):
-            book.heard(name, Heard(errors=[answer]), terms)
+            book.heard(name, Heard(errors=[answer]), settings)
 
     def health(self) -> dict[str, dict[str, Any]]:
         """Say of each source how it stands, as plain data."""

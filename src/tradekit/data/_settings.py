@@ -1,4 +1,4 @@
-"""On what terms a manager answers: its settings at the moment of a call."""
+"""What a manager was told to do, at the moment of a call."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .._core.errors import UsageError
 from .._core.figures import count, duration, within
 from .._core.request import Asked
 from .._core.words import words
+from ._comparison import TOLERANCE
 from ._lineup import USUAL
-from ._second_opinion import TOLERANCE
 
 CrossCheck = Literal["off", "sampled", "always"]
 Unconfirmed = Literal["flag", "refuse"]
@@ -28,7 +28,7 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 @attrs.frozen(kw_only=True)
-class Terms:
+class Settings:
     """What a call may cost, and what its answer is worth.
 
     Parameters
@@ -92,12 +92,12 @@ class Terms:
             raise UsageError("no such trusted", expected=expected, got=got, hint=hint)
 
 
-_SETTINGS = tuple(field.name for field in attrs.fields(Terms))
+_SETTINGS = tuple(field.name for field in attrs.fields(Settings))
 _changing = threading.Lock()
 
 
 class Setting(Generic[T]):
-    """One of the terms, as an attribute of whoever answers on them."""
+    """One of the settings, as an attribute of whoever has them."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -105,29 +105,29 @@ class Setting(Generic[T]):
     @overload
     def __get__(self, owner: None, kind: type) -> Setting[T]: ...
     @overload
-    def __get__(self, owner: OnTerms, kind: type) -> T: ...
-    def __get__(self, owner: OnTerms | None, kind: type) -> Any:
-        return self if owner is None else getattr(owner._terms, self._name)
+    def __get__(self, owner: HasSettings, kind: type) -> T: ...
+    def __get__(self, owner: HasSettings | None, kind: type) -> Any:
+        return self if owner is None else getattr(owner._settings, self._name)
 
-    def __set__(self, owner: OnTerms, value: T) -> None:
+    def __set__(self, owner: HasSettings, value: T) -> None:
         with _changing:  # two threads may change two of them
             changed: dict[str, Any] = {self._name: value}
-            owner._terms = attrs.evolve(owner._terms, **changed)
+            owner._settings = attrs.evolve(owner._settings, **changed)
 
 
-class OnTerms:
-    """Whoever answers on terms that may be changed at any time; what cannot be changes nothing."""
+class HasSettings:
+    """Has settings that may be changed at any time; a value that is none changes nothing."""
 
     adjustment, timeout = Setting[Asked](), Setting[timedelta]()
     max_errors_before_disable, cool_down = Setting[int](), Setting[timedelta | None]()
     cache_duration, max_stale = Setting[timedelta](), Setting[timedelta | None]()
     cross_check, unconfirmed = Setting[CrossCheck](), Setting[Unconfirmed]()
     tolerance, trusted = Setting[float](), Setting[Sequence[str] | None]()
-    _terms: Terms
+    _settings: Settings
     _sources: tuple[str, ...]
 
     def __setattr__(self, name: str, value: object) -> None:
-        if isinstance(value, Terms):
+        if isinstance(value, Settings):
             _refuse_strangers(value.trusted or (), (*self._sources, *USUAL))
         elif not name.startswith("_") and not hasattr(type(self), name):
             expected, hint = ", ".join(_SETTINGS), "manager.adjustment = 'raw'"

@@ -14,7 +14,7 @@ import pytest
 
 from tradekit import BarsRequest, DataSource, ReplayClock, SourceError
 from tradekit.data import MultiSourceDataManager, SimulatedSource
-from tradekit.data._archive import CREW, Archive
+from tradekit.data._disk_cache import CREW, DiskCache
 
 NOW = datetime(2024, 3, 8, 18, tzinfo=UTC)
 
@@ -225,7 +225,7 @@ def test_what_may_yet_be_corrected_is_not_kept(clock, file, adjustment):
     fetch(manager_of(source, file, adjustment=adjustment))
     written()
     asked = BarsRequest("SPY", "5Min", limit=60, adjustment=adjustment)
-    known = Archive(file).known({"a": source}, asked, NOW)["SPY"]
+    known = DiskCache(file).known({"a": source}, asked, NOW)["SPY"]
     assert known.since == known.bars[-1].close_time == NOW - timedelta(minutes=15)
 
 
@@ -261,18 +261,18 @@ def test_a_file_that_another_process_locks_holds_nobody_up(clock, file):
     written()
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        archive, bars = Archive(file), truth(clock, limit=60)
-        tried, change = [], archive._store.change
-        archive._store.change = lambda steps: tried.append(done := change(steps)) or done
+        disk, bars = DiskCache(file), truth(clock, limit=60)
+        tried, change = [], disk._store.change
+        disk._store.change = lambda steps: tried.append(done := change(steps)) or done
         gate = threading.Event()
         CREW.send(gate.wait)
         for number in range(120):  # a hundred and twenty answers, and one wait
-            archive.renew([f"s{number}"], [(bars, timedelta(minutes=15))], NOW)
+            disk.renew([f"s{number}"], [(bars, timedelta(minutes=15))], NOW)
         gate.set()
         written()
         assert tried == [False]
         other.execute("ROLLBACK")
-    archive.renew([], [], NOW)
+    disk.renew([], [], NOW)
     written()
     assert tried == [False, True, True, True]  # who was wrong is forgotten at last, fifty at a time
 
@@ -283,7 +283,7 @@ import asyncio, sys, threading
 from datetime import UTC, datetime
 from tradekit import FixedClock
 from tradekit.data import MultiSourceDataManager, SimulatedSource
-from tradekit.data._archive import CREW
+from tradekit.data._disk_cache import CREW
 source = SimulatedSource(clock=FixedClock(datetime(2024, 3, 8, 18, tzinfo=UTC)))
 manager = MultiSourceDataManager(sources=[source], disk_cache=sys.argv[1])
 CREW.send(threading.main_thread().join)
@@ -293,7 +293,7 @@ asyncio.run(manager.fetch_many(["SPY", "QQQ"], "5Min", 60))
 
 @pytest.mark.parametrize("is_locked", [False, True])
 def test_a_program_ends_when_its_answers_are_written_or_cannot_be(file, is_locked):
-    Archive(file)
+    DiskCache(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         if is_locked:
             other.execute("BEGIN IMMEDIATE")
@@ -306,7 +306,7 @@ def test_what_is_kept_is_found_by_whoever_asks_for_some_of_it(clock, file):
     source = Watched(clock)
     fetch(manager_of(source, file, adjustment="raw"))
     written()
-    archive = Archive(file)
+    disk = DiskCache(file)
     raw = {"adjustment": "raw"}
     for request, known in (
         (BarsRequest("SPY", "5Min", limit=61, **raw), True),
@@ -315,15 +315,15 @@ def test_what_is_kept_is_found_by_whoever_asks_for_some_of_it(clock, file):
         (BarsRequest("QQQ", "5Min", limit=9, **raw), False),
         (BarsRequest("SPY", "5Min", start=NOW - timedelta(hours=1), **raw), True),
     ):
-        assert bool(archive.known({"a": source}, request, NOW)) is known
-        assert not archive.known({"a-2": source}, request, NOW)  # another one of its name
+        assert bool(disk.known({"a": source}, request, NOW)) is known
+        assert not disk.known({"a-2": source}, request, NOW)  # another one of its name
 
 
 def test_without_a_file_nothing_is_written(clock, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     MultiSourceDataManager(sources=[Watched(clock)]).blocking.fetch("SPY", "5Min", 9)
     assert not [*tmp_path.rglob("*")]
-    assert Archive.of(False) is None
+    assert DiskCache.of(False) is None
 
 
 def test_a_file_that_cannot_be_is_no_obstacle(clock, tmp_path, caplog):
