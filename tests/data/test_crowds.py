@@ -23,7 +23,7 @@ from tradekit.testing import FakeProviders
 
 pytest.importorskip("alpaca")
 pytest.importorskip("yfinance")
-pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is deprecated")]
 
 PROVIDERS = ("alpaca", "iex", "yahoo")
 CLOCK = FixedClock(datetime(2024, 3, 9, tzinfo=UTC))  # a Saturday

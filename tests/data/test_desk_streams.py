@@ -12,6 +12,8 @@ from tradekit.data import SimulatedSource
 
 from .test_desk import NOW, Counting, manager_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clock():

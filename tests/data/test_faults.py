@@ -29,7 +29,7 @@ from tradekit.testing._provider_tiingo import _OF_PRICES
 
 pytest.importorskip("alpaca")
 pytest.importorskip("yfinance")
-pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is deprecated")]
 
 # What a source makes of a fault that strikes one request: the `fault` of its error, or
 #   mended    the true bars, since it asks once more in another way

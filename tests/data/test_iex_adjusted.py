@@ -21,6 +21,8 @@ from tradekit import (
 from tradekit.data import IEXSource, SimulatedSource
 from tradekit.testing import FakeProviders
 
+pytestmark = pytest.mark.slow
+
 OVER = "Error: You have run over your hourly request allocation."
 # The last half hour of Friday, August 28, 2020, and the first of Monday, when one became four.
 MINUTES = [

@@ -15,6 +15,8 @@ from tradekit._core.calendar import calendar_for
 from tradekit._core.clock import to_ns
 from tradekit.data import MultiSourceDataManager, SimulatedSource
 
+pytestmark = pytest.mark.slow
+
 BEGIN = datetime(2024, 3, 4, 15, 2, tzinfo=UTC)
 OPENS = calendar_for().opens
 SPLITS = {datetime(2024, 3, day, 14, 30, tzinfo=UTC): left for day, left in ((6, 0.5), (8, 0.997))}

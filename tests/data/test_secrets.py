@@ -28,7 +28,7 @@ from tradekit.testing import FakeProviders
 
 pytest.importorskip("alpaca")
 pytest.importorskip("yfinance")
-pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is deprecated")]
 
 KEY, SECRET, TOKEN = "PK7QDISTINCTIVE", "shh/very+secret=7Q", "tiingo7q0hush"
 CLOCK = FixedClock(datetime(2024, 3, 9, tzinfo=UTC))

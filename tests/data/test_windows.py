@@ -16,7 +16,7 @@ from tradekit.testing import FakeProviders
 
 pytest.importorskip("alpaca")
 pytest.importorskip("yfinance")
-pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is deprecated")]
 
 # IEX has no minute without a trade, so that only longer bars are all there.
 INTRADAY = ("5Min", "10Min", "15Min", "30Min", "1Hour", "2Hour", "4Hour")

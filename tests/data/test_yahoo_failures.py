@@ -20,6 +20,7 @@ from tradekit.data import SimulatedSource
 from tradekit.testing import FakeProviders
 
 pytest.importorskip("yfinance")
+pytestmark = pytest.mark.slow
 
 FRIDAY = {
     "start": datetime(2024, 3, 8, 14, 30, tzinfo=UTC),
