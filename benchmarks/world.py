@@ -7,7 +7,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, Self
@@ -128,17 +128,17 @@ class Providers:
         """Count the requests since the last time, by provider and fault."""
         return self._call("told")
 
-    def sources(self, *, free: bool = False) -> list[Any]:
+    def sources(self, *, free: bool = False, seconds: float = 4.0) -> list[Any]:
         """All three; IEX by a paid plan, else its 50 calls an hour are soon used up."""
-        clock, urls = self._world.clock, self.urls
-        iex = IEXSource("token", url_override=urls["iex"], clock=clock)
+        urls, facts = self.urls, {"clock": self._world.clock, "timeout": timedelta(seconds=seconds)}
+        iex = IEXSource("token", url_override=urls["iex"], **facts)
         if not free:
             paid = {"calls_per_hour": 10_000, "calls_per_day": 100_000}
             iex.capabilities = attrs.evolve(iex.capabilities, **paid)
         return [
-            AlpacaSource("key", "secret", url_override=urls["alpaca"], clock=clock),
+            AlpacaSource("key", "secret", url_override=urls["alpaca"], **facts),
             iex,
-            YahooSource(session=yahoo_session(urls["yahoo"]), clock=clock),
+            YahooSource(session=yahoo_session(urls["yahoo"]), **facts),
         ]
 
     def _call(self, *command: Any) -> Any:
