@@ -378,5 +378,5 @@ def test_what_takes_long_the_first_time_is_no_time_that_a_source_took():
         return turns, (await cold.ask(REQUEST, settings)).bars
 
     turns, bars = asyncio.run(main())
-    assert turns > 10  # others could act meanwhile
+    assert turns > 2  # others could act meanwhile
     assert list(bars) == ["SPY"]
