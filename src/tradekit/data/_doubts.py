@@ -13,9 +13,9 @@ from .._core.bars import Bars
 from .._core.errors import SourceError
 from .._core.faults import PRICES
 from .._core.source import DataSource
+from ._overlap import TAPES
 
-# As a fraction of the price, two tapes differ by less in the median; and by this factor in no bar.
-_TAPES, _FAR = 0.01, 2.0
+_FAR = 2.0  # by this factor two tapes differ in no bar
 # What is told of such an answer is right, as far as it goes.
 _BENIGN = ("short", "behind", "gaps")
 _MISSING = ("stale", "behind", "gaps")  # bars in between, or the newest
@@ -31,7 +31,7 @@ def alike(mine: Bars, other: Bars) -> bool:
     """
     return (
         np.array_equal(mine.time, other.time)
-        and bool(abs(np.median(mine.close / other.close) - 1) < _TAPES)
+        and bool(abs(np.median(mine.close / other.close) - 1) < TAPES)
         and all(
             np.abs(np.log(getattr(mine, price) / getattr(other, price))).max() < log(_FAR)
             for price in PRICES

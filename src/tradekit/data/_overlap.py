@@ -14,7 +14,7 @@ from .._core.source import DataSource
 from ._known import Known
 
 _ENOUGH = 3  # bars, of which one or two may have been corrected
-_TAPES = 0.01  # as a fraction of the price: so far two tapes may lie apart
+TAPES = 0.01  # as a fraction of the price: so far two tapes may lie apart
 _EVEN = 0.005  # the same of each bar's ratio, where all were adjusted by one
 _DIVIDEND = 0.95  # what the largest leave of a price, but for a few; splits leave less
 _PRICES = "close", "open", "high", "low"
@@ -76,7 +76,7 @@ def told_before(known: Known, fresh: Bars) -> Bool:
     _, mine, theirs = _common(known, fresh)
     told = np.zeros(len(fresh), dtype=bool)
     told[theirs] = np.all(
-        [np.abs(_ratios(known, fresh, price, mine, theirs) - 1) < _TAPES for price in _PRICES],
+        [np.abs(_ratios(known, fresh, price, mine, theirs) - 1) < TAPES for price in _PRICES],
         axis=0,
     )
     return told
@@ -95,7 +95,7 @@ def _apart(known: Known, fresh: Bars, now: datetime) -> tuple[str, float] | None
     for price in _PRICES:
         ratios = _ratios(known, fresh, price, mine, theirs)
         ratio = float(np.median(ratios))
-        allowed = _TAPES if price == "close" else _TAPES + width
+        allowed = TAPES if price == "close" else TAPES + width
         if abs(ratio - 1) >= allowed and not (may_change and _is_dividend(ratios, ratio)):
             return price, ratio
     return None
